@@ -1,0 +1,117 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-databuffer/databuffer/flusher"
+	"github.com/go-databuffer/databuffer/telemetry"
+)
+
+// attempt is one call of a Flusher, in a goroutine of its own. That goroutine
+// writes the fields of the end and then hands the attempt to run through the
+// partition's done; run owns the rest.
+type attempt[T any] struct {
+	batch     *batch[T]
+	content   *content[T]
+	started   time.Time
+	giveUpAt  time.Time // when timeout and grace are over; zero: never
+	abandoned bool
+
+	// The end.
+	err   error           // what Flush returned, or *flusher.PanicError, or flusher.ErrGoexit
+	class telemetry.Class // ClassPanic or ClassGoexit where Flush did not return
+	cause error           // why the context had ended; nil: it had not
+}
+
+// start begins the next attempt over c. It is the one place that starts the
+// user's code.
+func (p *Partition[T]) start(ctx context.Context, b *batch[T], c *content[T], now time.Time) {
+	c.attempt++
+	a := &attempt[T]{batch: b, content: c, started: now}
+	b.running = a
+
+	to := p.cfg.Flusher
+	if c.dead() {
+		to = p.cfg.DeadLetter
+	}
+	ctx = b.flush.Context(ctx)
+	var cancel context.CancelFunc
+	if p.cfg.FlushTimeout > 0 {
+		ctx, cancel = context.WithTimeoutCause(ctx, p.cfg.FlushTimeout, flusher.ErrTimeout)
+		a.giveUpAt = now.Add(p.cfg.FlushTimeout).Add(p.cfg.FlushGrace)
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
+	}
+	go p.attempt(ctx, cancel, a, to, flusher.Batch[T]{
+		Items:     c.items,
+		ID:        c.id,
+		Buffer:    p.cfg.Name,
+		Partition: p.cfg.Index,
+		Attempt:   c.attempt,
+		Trigger:   b.trigger,
+		Oldest:    b.oldest,
+		Meta:      p.cfg.FlushMeta,
+		Cause:     c.cause,
+	})
+}
+
+// attempt calls the Flusher and reports how it ended: it returned, panicked, or
+// left by runtime.Goexit.
+func (p *Partition[T]) attempt(ctx context.Context, cancel context.CancelFunc, a *attempt[T], to flusher.Flusher[T], batch flusher.Batch[T]) {
+	a.err, a.class = flusher.ErrGoexit, telemetry.ClassGoexit // unless something else is written over it
+	defer func() {
+		if value := recover(); value != nil {
+			a.err, a.class = &flusher.PanicError{Value: value, Stack: debug.Stack()}, telemetry.ClassPanic
+		}
+		a.cause = context.Cause(ctx)
+		cancel()
+		p.mu.Lock()
+		p.done = append(p.done, a)
+		p.mu.Unlock()
+		p.signal()
+	}()
+	err := to.Flush(ctx, batch)
+	a.err, a.class = err, telemetry.ClassNone
+}
+
+// failure is what an attempt that has ended without success says of its items.
+type failure struct {
+	err     error
+	class   telemetry.Class // of the attempt
+	verdict flusher.Verdict
+}
+
+// failure judges an attempt that has returned an error, or has not returned at
+// all.
+func (p *Partition[T]) failure(a *attempt[T]) failure {
+	f := failure{err: a.err, class: a.class, verdict: flusher.Verdict{Whole: true, Final: true}}
+	if f.class != telemetry.ClassNone {
+		return f
+	}
+	f.verdict = flusher.Inspect(a.err, len(a.content.items))
+	switch {
+	case f.verdict.Final || len(f.verdict.Permanent) > 0:
+		f.class = telemetry.ClassPermanent
+	case errors.Is(a.cause, flusher.ErrTimeout):
+		f.class = telemetry.ClassTimeout
+		f.err = fmt.Errorf("%w (FlushTimeout %s): %w", flusher.ErrTimeout, p.cfg.FlushTimeout, a.err)
+	case errors.Is(a.cause, ErrClosed):
+		f.class = telemetry.ClassShutdown
+	default:
+		f.class = telemetry.ClassOther
+	}
+	return f
+}
+
+// overdue is the failure of an attempt that is abandoned.
+func (p *Partition[T]) overdue() failure {
+	return failure{
+		err:     fmt.Errorf("%w (FlushTimeout %s), and did not return within FlushGrace %s", flusher.ErrTimeout, p.cfg.FlushTimeout, p.cfg.FlushGrace),
+		class:   telemetry.ClassTimeout,
+		verdict: flusher.Verdict{Whole: true},
+	}
+}

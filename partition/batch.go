@@ -1,0 +1,118 @@
+package partition
+
+import (
+	"time"
+
+	"github.com/go-databuffer/databuffer/flusher"
+	"github.com/go-databuffer/databuffer/telemetry"
+)
+
+// batch is a closed batch: ready, then in flight until each of its items has an
+// outcome and no attempt over it runs any more, but for an abandoned one.
+type batch[T any] struct {
+	// Written when the batch is closed, then only read.
+	items   []T // the whole slice, for reuse
+	size    int // items
+	bytes   int
+	oldest  time.Time
+	trigger flusher.Trigger
+	links   telemetry.Links
+
+	// Protected by the partition's mu.
+	barriers  []*Barrier
+	left      int   // items without an outcome
+	delivered int   // items
+	failure   error // the newest cause of another outcome; nil: none
+
+	// Owned by run, once in flight.
+	first   content[T]    // what the batch was closed with
+	todo    []*content[T] // contents without an outcome that no attempt runs over; the last one is next
+	running *attempt[T]   // nil: none, or it was abandoned
+	shared  bool          // an attempt was abandoned that may still read items: they are not reused
+	started time.Time     // of the first attempt
+	flush   telemetry.Flush
+	class   telemetry.Class // of the newest final failure
+}
+
+// newBatch closes what fill holds.
+func newBatch[T any](fill *filling[T], trigger flusher.Trigger) *batch[T] {
+	return &batch[T]{
+		items:    fill.items,
+		size:     len(fill.items),
+		left:     len(fill.items),
+		bytes:    fill.bytes,
+		oldest:   fill.oldest,
+		trigger:  trigger,
+		links:    fill.links,
+		barriers: fill.barriers,
+	}
+}
+
+// content is what one attempt is given: a batch's items, or what a Partial or a
+// bisection made of them. One content has one ID, over all its attempts.
+type content[T any] struct {
+	items     []T
+	id        flusher.ID
+	parent    *content[T]     // whose items it was taken from; nil for a batch's first
+	attempt   int             // how many have begun
+	notBefore time.Time       // of the next attempt
+	cause     error           // set for the dead letter: why it was given up
+	class     telemetry.Class // of cause
+	settled   bool            // a late success gave it its outcome while an attempt ran
+}
+
+// dead tells whether the content goes to the dead letter.
+func (c *content[T]) dead() bool { return c.cause != nil }
+
+// within tells whether c's items are all among other's, and both go to the same
+// Flusher, so that the success of an attempt over other is c's as well.
+func (c *content[T]) within(other *content[T]) bool {
+	for ; c != nil && c.dead() == other.dead(); c = c.parent {
+		if c == other {
+			return true
+		}
+	}
+	return false
+}
+
+// coveredBy tells whether an attempt over other, whichever Flusher it went to, has
+// c's items.
+func (c *content[T]) coveredBy(other *content[T]) bool {
+	for ; c != nil; c = c.parent {
+		if c == other {
+			return true
+		}
+	}
+	return false
+}
+
+// push puts c next in line.
+func (b *batch[T]) push(c *content[T]) { b.todo = append(b.todo, c) }
+
+// next is the content whose turn it is; nil where there is none.
+func (b *batch[T]) next() *content[T] {
+	if len(b.todo) == 0 {
+		return nil
+	}
+	return b.todo[len(b.todo)-1]
+}
+
+// pop removes it.
+func (b *batch[T]) pop() {
+	b.todo[len(b.todo)-1] = nil
+	b.todo = b.todo[:len(b.todo)-1]
+}
+
+// recycle keeps the slice of a batch that nobody reads any more for the next
+// one. One batch being filled and MaxInFlight in flight is all that a partition
+// cycles through. It requires that mu is held.
+func (p *Partition[T]) recycle(b *batch[T]) {
+	if b.shared || len(p.free) > p.cfg.MaxInFlight {
+		return
+	}
+	if p.pointers {
+		clear(b.items)
+	}
+	p.free = append(p.free, b.items[:0])
+	b.items = nil
+}

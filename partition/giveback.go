@@ -1,0 +1,50 @@
+package partition
+
+import (
+	"slices"
+	"time"
+
+	"github.com/go-databuffer/databuffer/telemetry"
+)
+
+// giveBack settles everything that has no outcome when the grace of Abort is
+// over: it is returned to the caller of Shutdown.
+func (p *Partition[T]) giveBack() {
+	for _, b := range p.flights {
+		p.giveBackFlight(b)
+	}
+	p.land(time.Now())
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.ready {
+		p.undelivered = append(p.undelivered, b.items...)
+		p.settled[telemetry.Returned][telemetry.ClassShutdown] += b.size
+		for _, barrier := range b.barriers {
+			barrier.settle(0, ErrClosed)
+			barrier.leave()
+		}
+	}
+	p.ready = nil
+}
+
+// giveBackFlight is giveBack for a batch in flight.
+func (p *Partition[T]) giveBackFlight(b *batch[T]) {
+	if a := b.running; a != nil {
+		b.running, b.shared = nil, true
+		if !a.content.settled {
+			p.inDoubt = append(p.inDoubt, a.content.items...)
+			p.settle(b, len(a.content.items), telemetry.Returned, telemetry.ClassShutdown, ErrClosed)
+		}
+	}
+	for _, c := range slices.Backward(b.todo) {
+		mayArrive := slices.ContainsFunc(p.abandoned, func(a *attempt[T]) bool { return c.coveredBy(a.content) })
+		if mayArrive {
+			p.inDoubt = append(p.inDoubt, c.items...)
+		} else {
+			p.undelivered = append(p.undelivered, c.items...)
+		}
+		p.settle(b, len(c.items), telemetry.Returned, telemetry.ClassShutdown, ErrClosed)
+	}
+	b.todo = nil
+}

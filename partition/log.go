@@ -1,0 +1,115 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/go-databuffer/databuffer/flusher"
+	"github.com/go-databuffer/databuffer/telemetry"
+)
+
+// logEvery is the least time between two lines of one kind.
+const logEvery = time.Second
+
+// Log tells of what was dropped, given up and abandoned: for each kind and
+// reason at most one line a second, with the sum of the items since the line
+// before and the newest cause; never with items.
+//
+// A line is written in a goroutine of its own, since the Logger may block, or
+// even insert into the very buffer that it is told about.
+type Log struct {
+	name   string
+	logger *slog.Logger
+
+	mu    sync.Mutex // protects the fields below
+	lines map[line]*pending
+}
+
+// line is a kind of line.
+type line struct {
+	level   slog.Level
+	message string
+	class   telemetry.Class
+}
+
+// pending is what the next line of a kind will tell.
+type pending struct {
+	items   int
+	cause   error
+	written time.Time   // the line before; zero: none yet
+	timer   *time.Timer // until the next; nil: nothing is waiting
+}
+
+// NewLog makes the log of the buffer that is called name.
+func NewLog(logger *slog.Logger, name string) *Log {
+	return &Log{name: name, logger: logger, lines: make(map[line]*pending)}
+}
+
+// Dropped tells of items that are lost. It does not wait.
+func (l *Log) Dropped(class telemetry.Class, items int, cause error) {
+	l.note(line{slog.LevelError, "databuffer: items dropped", class}, items, cause)
+}
+
+// GivenUp tells of items that go to the dead letter. It does not wait.
+func (l *Log) GivenUp(class telemetry.Class, items int, cause error) {
+	l.note(line{slog.LevelWarn, "databuffer: items given up, they go to the dead letter", class}, items, cause)
+}
+
+// Abandoned tells of an attempt that did not return in time. It does not wait.
+func (l *Log) Abandoned(items int, cause error) {
+	l.note(line{slog.LevelWarn, "databuffer: attempt abandoned, its items are retried", telemetry.ClassTimeout}, items, cause)
+}
+
+// Close writes what has not been written yet, and blocks until the Logger has
+// taken it.
+func (l *Log) Close() {
+	l.mu.Lock()
+	var waiting []line
+	for kind, p := range l.lines {
+		if p.timer != nil && p.timer.Stop() {
+			waiting = append(waiting, kind)
+		}
+	}
+	l.mu.Unlock()
+	for _, kind := range waiting {
+		l.write(kind)
+	}
+}
+
+func (l *Log) note(kind line, items int, cause error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.lines[kind]
+	if p == nil {
+		p = &pending{}
+		l.lines[kind] = p
+	}
+	p.items += items
+	p.cause = cause
+	if p.timer == nil {
+		wait := logEvery - time.Since(p.written)
+		p.timer = time.AfterFunc(max(wait, 0), func() { l.write(kind) })
+	}
+}
+
+func (l *Log) write(kind line) {
+	l.mu.Lock()
+	p := l.lines[kind]
+	items, cause := p.items, p.cause
+	p.items, p.cause, p.timer, p.written = 0, nil, nil, time.Now()
+	l.mu.Unlock()
+
+	attrs := []slog.Attr{
+		slog.String("buffer", l.name),
+		slog.Int("items", items),
+		slog.String("reason", kind.class.String()),
+		slog.Any("cause", cause),
+	}
+	if p, ok := errors.AsType[*flusher.PanicError](cause); ok {
+		attrs = append(attrs, slog.String("stack", string(p.Stack)))
+	}
+	l.logger.LogAttrs(context.Background(), kind.level, kind.message, attrs...)
+}
