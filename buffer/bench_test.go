@@ -1,0 +1,181 @@
+package buffer_test
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-databuffer/databuffer/buffer"
+	"github.com/go-databuffer/databuffer/flusher"
+)
+
+// record is a 32-byte item.
+type record [4]uint64
+
+// discard is a Flusher that does nothing.
+func discard[T any](context.Context, []T) error { return nil }
+
+// block is the least that a partitioned buffer can be: a mutex and an append,
+// with two slices in turn, padded as a partition is.
+type block struct {
+	_            [128]byte
+	mu           sync.Mutex
+	items, spare []record
+	_            [128]byte
+}
+
+func (b *block) append(item record, size int) {
+	b.mu.Lock()
+	b.items = append(b.items, item)
+	if len(b.items) >= size {
+		b.items, b.spare = b.spare[:0], b.items
+	}
+	b.mu.Unlock()
+}
+
+// bare is round-robin over eight of them.
+type bare struct {
+	blocks [8]block
+	_      [128]byte
+	turn   atomic.Uint64
+	_      [128]byte
+}
+
+func (b *bare) insert(item record, size int) {
+	b.blocks[b.turn.Add(1)%8].append(item, size)
+}
+
+const benchSize = 1000
+
+// goroutines runs work in n goroutines, b.N times in all.
+func goroutines(b *testing.B, n int, work func(times int)) {
+	b.ReportAllocs()
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for g := range n {
+		times := b.N / n
+		if g == 0 {
+			times += b.N % n
+		}
+		wg.Go(func() { work(times) })
+	}
+	wg.Wait()
+}
+
+func benchBuffer(b *testing.B, cfg buffer.Config[record]) *buffer.Buffer[record] {
+	cfg.Name = "bench"
+	cfg.Flusher = flusher.Items(discard[record])
+	if cfg.MaxSize == 0 {
+		cfg.MaxSize = benchSize
+	}
+	buf, err := buffer.New(cfg)
+	require.NoError(b, err)
+	b.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		require.NoError(b, buf.Shutdown(ctx))
+	})
+	return buf
+}
+
+// BenchmarkInsert stands beside the bare minimum, in one run.
+func BenchmarkInsert(b *testing.B) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for _, n := range []int{1, 2, 8, 64} {
+		b.Run("bare/goroutines="+strconv.Itoa(n), func(b *testing.B) {
+			var blocks bare
+			goroutines(b, n, func(times int) {
+				for i := range times {
+					blocks.insert(record{uint64(i)}, benchSize)
+				}
+			})
+		})
+		for _, routing := range []buffer.Routing{buffer.RoundRobin, buffer.Sticky} {
+			b.Run(routing.String()+"/goroutines="+strconv.Itoa(n), func(b *testing.B) {
+				buf := benchBuffer(b, buffer.Config[record]{Partitions: 8, Routing: routing})
+				goroutines(b, n, func(times int) {
+					for i := range times {
+						_ = buf.Insert(ctx, record{uint64(i)})
+					}
+				})
+			})
+		}
+		b.Run("channel/goroutines="+strconv.Itoa(n), func(b *testing.B) {
+			items := make(chan record, 8*benchSize)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				batch := make([]record, 0, benchSize)
+				for item := range items {
+					if batch = append(batch, item); len(batch) == benchSize {
+						batch = batch[:0]
+					}
+				}
+			}()
+			goroutines(b, n, func(times int) {
+				for i := range times {
+					items <- record{uint64(i)}
+				}
+			})
+			close(items)
+			<-done
+		})
+	}
+}
+
+// BenchmarkProducer stands beside one bare mutex and append.
+func BenchmarkProducer(b *testing.B) {
+	ctx := context.Background()
+	for _, n := range []int{1, 2, 8} {
+		b.Run("bare/goroutines="+strconv.Itoa(n), func(b *testing.B) {
+			goroutines(b, n, func(times int) {
+				var one block
+				for i := range times {
+					one.append(record{uint64(i)}, benchSize)
+				}
+			})
+		})
+		b.Run("Producer/goroutines="+strconv.Itoa(n), func(b *testing.B) {
+			buf := benchBuffer(b, buffer.Config[record]{Partitions: 8})
+			goroutines(b, n, func(times int) {
+				producer := buf.Producer()
+				for i := range times {
+					_ = producer.Insert(ctx, record{uint64(i)})
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkInsertBatch reports the time for an item, flush cycles included.
+func BenchmarkInsertBatch(b *testing.B) {
+	ctx := context.Background()
+	items := make([]record, 100)
+	for _, size := range []int{1000, 10_000} {
+		b.Run("MaxSize="+strconv.Itoa(size), func(b *testing.B) {
+			buf := benchBuffer(b, buffer.Config[record]{MaxSize: size})
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = buf.InsertBatch(ctx, items)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(items)), "ns/item")
+		})
+	}
+}
+
+// BenchmarkFlushCycle is what a batch of one costs, from the insert to the
+// outcome.
+func BenchmarkFlushCycle(b *testing.B) {
+	ctx := context.Background()
+	buf := benchBuffer(b, buffer.Config[record]{MaxSize: 1})
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = buf.Insert(ctx, record{})
+	}
+}

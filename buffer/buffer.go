@@ -1,0 +1,113 @@
+package buffer
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/go-databuffer/databuffer/partition"
+	"github.com/go-databuffer/databuffer/telemetry"
+)
+
+// Buffer collects items in partitions and hands them to a Flusher in batches.
+// Make it with New and end it with Shutdown. Its methods may be called from any
+// goroutine.
+type Buffer[T any] struct {
+	// Read by every insert, and fixed by New.
+	partitions []*partition.Partition[T]
+	mask       uint64 // len(partitions)-1 where that is a power of two, else 0
+	plain      bool   // neither Key nor SizeOf has to be asked
+	inTurn     bool   // and routing is RoundRobin
+	recorder   *telemetry.Recorder
+
+	// turn counts the inserts that were routed. It is written by every one of
+	// them, so it has its cache lines to itself.
+	_    [128]byte
+	turn atomic.Uint64
+	_    [128]byte
+
+	cfg       Config[T]
+	producers atomic.Uint64      // that were given out
+	sticky    sync.Pool          // of *partition.Partition[T]: where a processor's last insert found room
+	anywhere  *partition.Waiters // inserts that take room in any partition
+	inside    *inside            // key in the context of the Flusher
+	log       *partition.Log
+
+	closing  sync.Once     // Shutdown has begun
+	closed   atomic.Bool   // the same, for whoever only asks
+	aborting sync.Once     // a caller's context has ended
+	cause    error         // the end of that context; written by aborting
+	finished chan struct{} // closed when nothing runs any more; result is final then
+	result   error
+}
+
+// New makes a buffer and starts one goroutine for each partition. It does not
+// block. The error joins one for every bad setting, each with its field, its
+// value and what is allowed; nothing is started then.
+func New[T any](cfg Config[T]) (*Buffer[T], error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	recorder, err := telemetry.New(telemetry.Config{
+		Name:           cfg.Name,
+		Sized:          cfg.SizeOf != nil,
+		InsertSpans:    cfg.InsertSpans,
+		Triggers:       triggers(),
+		TracerProvider: cfg.TracerProvider,
+		MeterProvider:  cfg.MeterProvider,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("databuffer: New: buffer %q: %w", cfg.Name, err)
+	}
+	b := &Buffer[T]{
+		partitions: make([]*partition.Partition[T], cfg.Partitions),
+		plain:      cfg.Key == nil && cfg.SizeOf == nil,
+		recorder:   recorder,
+		cfg:        cfg,
+		anywhere:   new(partition.Waiters),
+		inside:     new(inside),
+		log:        partition.NewLog(cfg.Logger, cfg.Name),
+		finished:   make(chan struct{}),
+	}
+	b.inTurn = b.plain && cfg.Routing == RoundRobin
+	if n := uint64(cfg.Partitions); n&(n-1) == 0 {
+		b.mask = n - 1
+	}
+	b.turn.Store(^uint64(0)) // the first turn is partition 0's
+	b.producers.Store(^uint64(0))
+	b.start()
+	recorder.Observe(b.observe)
+	return b, nil
+}
+
+// start starts the partitions.
+func (b *Buffer[T]) start() {
+	var seed [8]byte
+	rand.Read(seed[:]) // never fails
+	ctx := context.WithValue(context.Background(), b.inside, true)
+	for i := range b.partitions {
+		b.partitions[i] = partition.New(ctx, partition.Config[T]{
+			Name:          b.cfg.Name,
+			Index:         i,
+			Seed:          seed,
+			Flusher:       b.cfg.Flusher,
+			DeadLetter:    b.cfg.DeadLetter,
+			Retry:         b.cfg.Retry,
+			FlushMeta:     b.cfg.FlushMeta,
+			MaxSize:       b.cfg.MaxSize,
+			MaxSizeJitter: b.cfg.MaxSizeJitter,
+			MaxBytes:      b.cfg.MaxBytes,
+			MaxInFlight:   b.cfg.MaxInFlight,
+			FlushInterval: b.cfg.FlushInterval,
+			FlushJitter:   b.cfg.FlushJitter,
+			FlushTimeout:  b.cfg.FlushTimeout,
+			FlushGrace:    b.cfg.FlushGrace,
+			Recorder:      b.recorder,
+			Log:           b.log,
+			Anywhere:      b.anywhere,
+		})
+	}
+}

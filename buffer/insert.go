@@ -1,0 +1,226 @@
+package buffer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-databuffer/databuffer/partition"
+)
+
+// Insert accepts an item: it is in memory then, under the promises of the
+// package documentation, and not delivered yet. Insert never waits for a flush.
+//
+// Where every partition is full, Overflow decides. With Block it waits until
+// there is room in any of them, or ctx ends, or Shutdown begins. With Key it
+// waits for the key's own partition. An error means that the item was not
+// accepted:
+//
+//   - the end of ctx (errors.Is finds ctx.Err() and context.Cause(ctx)); a ctx
+//     that has ended already is refused even where there is room
+//   - ErrClosed, after Shutdown was called
+//   - ErrFull, with Overflow Reject, or with the Flusher's own ctx
+//   - ErrTooLarge, where SizeOf gives more than MaxBytes
+//   - an error that wraps *flusher.PanicError, where Key or SizeOf panicked
+func (b *Buffer[T]) Insert(ctx context.Context, item T) error {
+	// All that most inserts do. Whatever is not plain goes the way below.
+	if b.inTurn && !b.recorder.Tracing() && ctx.Err() == nil {
+		i := b.next()
+		if b.partitions[i].Append(item) {
+			return nil
+		}
+		return b.insertAt(ctx, target{first: i}, item)
+	}
+	return b.insert(ctx, item)
+}
+
+// target is where an insert may go.
+type target struct {
+	first  int  // the partition that is tried first
+	pinned bool // it is the only one
+}
+
+// next draws the turn of an insert.
+func (b *Buffer[T]) next() int {
+	turn := b.turn.Add(1)
+	if b.mask != 0 {
+		return int(turn & b.mask)
+	}
+	return int(turn % uint64(len(b.partitions)))
+}
+
+// insert routes an item that does not go the fast way.
+func (b *Buffer[T]) insert(ctx context.Context, item T) error {
+	switch {
+	case b.cfg.Key != nil:
+		i, err := b.keyed(item)
+		if err != nil {
+			return b.refuse(0, 1, err)
+		}
+		return b.insertAt(ctx, target{first: i, pinned: true}, item)
+	case b.cfg.Routing == Sticky:
+		p := b.stick()
+		if b.plain && !b.recorder.Tracing() && ctx.Err() == nil && p.Append(item) {
+			b.sticky.Put(p)
+			return nil
+		}
+		items := [1]T{item}
+		return b.insertSticky(ctx, p, items[:])
+	default:
+		return b.insertAt(ctx, target{first: b.next()}, item)
+	}
+}
+
+// stick takes the partition where the processor's last insert found room, so
+// that nobody else does meanwhile; sticky takes it back.
+func (b *Buffer[T]) stick() *partition.Partition[T] {
+	if p, ok := b.sticky.Get().(*partition.Partition[T]); ok {
+		return p
+	}
+	return b.partitions[b.next()]
+}
+
+// insertSticky inserts items at p, or elsewhere where p is full, and has the
+// processor stay with the partition that took them.
+func (b *Buffer[T]) insertSticky(ctx context.Context, p *partition.Partition[T], items []T) error {
+	i, err := b.traced(ctx, target{first: p.Index()}, items)
+	b.sticky.Put(b.partitions[i])
+	return err
+}
+
+// insertAt inserts an item that has been routed.
+func (b *Buffer[T]) insertAt(ctx context.Context, to target, item T) error {
+	items := [1]T{item}
+	_, err := b.traced(ctx, to, items[:])
+	return err
+}
+
+// traced inserts items that have been routed, all or none, in a span of their
+// own where there is an SDK. It returns the partition that has them, or that
+// counts them as rejected.
+func (b *Buffer[T]) traced(ctx context.Context, to target, items []T) (int, error) {
+	offer := partition.Offer[T]{Items: items}
+	if !b.recorder.Tracing() {
+		return b.place(ctx, to, &offer)
+	}
+	span := b.recorder.StartInsert(ctx)
+	offer.Link = span.Link()
+	i, err := b.place(ctx, to, &offer)
+	span.End(i, len(items), err)
+	return i, err
+}
+
+// place measures the items and finds room for them.
+func (b *Buffer[T]) place(ctx context.Context, to target, offer *partition.Offer[T]) (int, error) {
+	if ctx.Err() != nil {
+		return to.first, b.refuse(to.first, len(offer.Items), partition.ContextError(ctx))
+	}
+	var err error
+	if offer.Sizes, err = b.measure(offer.Items); err == nil {
+		err = b.tooLarge(offer)
+	}
+	i := to.first
+	if err == nil {
+		i, err = b.fit(ctx, to, offer)
+	}
+	if err != nil {
+		return i, b.refuse(i, len(offer.Items), err)
+	}
+	return i, nil
+}
+
+// fit finds room for the items, as Overflow says.
+func (b *Buffer[T]) fit(ctx context.Context, to target, offer *partition.Offer[T]) (int, error) {
+	i, err := b.try(to, offer)
+	if err != ErrFull || b.cfg.Overflow == Reject {
+		return i, err
+	}
+	if b.cfg.Overflow == DropOldest {
+		return to.first, b.partitions[to.first].Displace(offer)
+	}
+	return b.wait(ctx, to, offer)
+}
+
+// try offers the items to the target's partition, and where that is full, and
+// not the only one, to the others. Its errors are ErrFull and ErrClosed.
+func (b *Buffer[T]) try(to target, offer *partition.Offer[T]) (int, error) {
+	err := b.partitions[to.first].Accept(offer)
+	if err != ErrFull || to.pinned {
+		return to.first, err
+	}
+	for step := 1; step < len(b.partitions); step++ {
+		i := (to.first + step) % len(b.partitions)
+		if err := b.partitions[i].Accept(offer); err != ErrFull {
+			return i, err
+		}
+	}
+	return to.first, ErrFull
+}
+
+// wait blocks until there is room for the items, Shutdown begins, or ctx ends.
+func (b *Buffer[T]) wait(ctx context.Context, to target, offer *partition.Offer[T]) (int, error) {
+	if b.reentrant(ctx) {
+		return to.first, ErrFull // the room would have to come from the caller
+	}
+	queue := b.anywhere
+	if to.pinned {
+		queue = &b.partitions[to.first].Waiters
+	}
+	start := time.Now()
+	defer func() { b.recorder.Waited(ctx, time.Since(start)) }()
+	waiter := queue.Join()
+	defer queue.Leave(waiter)
+	for {
+		i, err := b.try(to, offer) // after joining: room that comes free from here on wakes the waiter
+		if err != ErrFull {
+			return i, err
+		}
+		select {
+		case <-waiter.Woken():
+			queue.Rejoin(waiter)
+		case <-ctx.Done():
+			return to.first, partition.ContextError(ctx)
+		}
+	}
+}
+
+// refuse counts n items that partition i did not accept, and returns err.
+func (b *Buffer[T]) refuse(i, n int, err error) error {
+	b.partitions[i].Refuse(n, reason(err))
+	return err
+}
+
+// keyed is the partition of the item's key.
+func (b *Buffer[T]) keyed(item T) (i int, err error) {
+	defer recovered("Key", &err)
+	return spread(b.cfg.Key(item), len(b.partitions)), nil
+}
+
+// measure asks SizeOf for the size of each item; nil where there is no SizeOf.
+func (b *Buffer[T]) measure(items []T) (sizes []int, err error) {
+	if b.cfg.SizeOf == nil {
+		return nil, nil
+	}
+	defer recovered("SizeOf", &err)
+	sizes = make([]int, len(items))
+	for i, item := range items {
+		sizes[i] = b.cfg.SizeOf(item)
+		if sizes[i] < 0 {
+			return nil, &invalidError{fmt.Errorf("databuffer: Config.SizeOf returned %d for item %d of %d, nothing was accepted: it must not be negative", sizes[i], i, len(items))}
+		}
+	}
+	return sizes, nil
+}
+
+// tooLarge is ErrTooLarge where an item is, by the size that was measured.
+func (b *Buffer[T]) tooLarge(offer *partition.Offer[T]) error {
+	if b.cfg.MaxBytes == 0 {
+		return nil
+	}
+	for i, size := range offer.Sizes {
+		if size > b.cfg.MaxBytes {
+			return fmt.Errorf("%w: item %d of %d has %d bytes, MaxBytes is %d", ErrTooLarge, i, len(offer.Sizes), size, b.cfg.MaxBytes)
+		}
+	}
+	return nil
+}
