@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/go-databuffer/databuffer/partition"
 )
 
@@ -101,17 +103,16 @@ func (b *Buffer[T]) insertAt(ctx context.Context, to target, item T) error {
 func (b *Buffer[T]) traced(ctx context.Context, to target, items []T) (int, error) {
 	offer := partition.Offer[T]{Items: items}
 	if !b.recorder.Tracing() {
-		return b.place(ctx, to, &offer)
+		return b.place(ctx, to, &offer, trace.SpanContext{})
 	}
 	span := b.recorder.StartInsert(ctx)
-	offer.Link = span.Link()
-	i, err := b.place(ctx, to, &offer)
+	i, err := b.place(ctx, to, &offer, span.Link())
 	span.End(i, len(items), err)
 	return i, err
 }
 
 // place measures the items and finds room for them.
-func (b *Buffer[T]) place(ctx context.Context, to target, offer *partition.Offer[T]) (int, error) {
+func (b *Buffer[T]) place(ctx context.Context, to target, offer *partition.Offer[T], link trace.SpanContext) (int, error) {
 	if ctx.Err() != nil {
 		return to.first, b.refuse(to.first, len(offer.Items), partition.ContextError(ctx))
 	}
@@ -121,7 +122,7 @@ func (b *Buffer[T]) place(ctx context.Context, to target, offer *partition.Offer
 	}
 	i := to.first
 	if err == nil {
-		i, err = b.fit(ctx, to, offer)
+		i, err = b.fit(ctx, to, offer, link)
 	}
 	if err != nil {
 		return i, b.refuse(i, len(offer.Items), err)
@@ -130,27 +131,27 @@ func (b *Buffer[T]) place(ctx context.Context, to target, offer *partition.Offer
 }
 
 // fit finds room for the items, as Overflow says.
-func (b *Buffer[T]) fit(ctx context.Context, to target, offer *partition.Offer[T]) (int, error) {
-	i, err := b.try(to, offer)
+func (b *Buffer[T]) fit(ctx context.Context, to target, offer *partition.Offer[T], link trace.SpanContext) (int, error) {
+	i, err := b.try(to, offer, link)
 	if err != ErrFull || b.cfg.Overflow == Reject {
 		return i, err
 	}
 	if b.cfg.Overflow == DropOldest {
-		return to.first, b.partitions[to.first].Displace(offer)
+		return to.first, b.partitions[to.first].Displace(offer, link)
 	}
-	return b.wait(ctx, to, offer)
+	return b.wait(ctx, to, offer, link)
 }
 
 // try offers the items to the target's partition, and where that is full, and
 // not the only one, to the others. Its errors are ErrFull and ErrClosed.
-func (b *Buffer[T]) try(to target, offer *partition.Offer[T]) (int, error) {
-	err := b.partitions[to.first].Accept(offer)
+func (b *Buffer[T]) try(to target, offer *partition.Offer[T], link trace.SpanContext) (int, error) {
+	err := b.partitions[to.first].Accept(offer, link)
 	if err != ErrFull || to.pinned {
 		return to.first, err
 	}
 	for step := 1; step < len(b.partitions); step++ {
 		i := (to.first + step) % len(b.partitions)
-		if err := b.partitions[i].Accept(offer); err != ErrFull {
+		if err := b.partitions[i].Accept(offer, link); err != ErrFull {
 			return i, err
 		}
 	}
@@ -158,7 +159,7 @@ func (b *Buffer[T]) try(to target, offer *partition.Offer[T]) (int, error) {
 }
 
 // wait blocks until there is room for the items, Shutdown begins, or ctx ends.
-func (b *Buffer[T]) wait(ctx context.Context, to target, offer *partition.Offer[T]) (int, error) {
+func (b *Buffer[T]) wait(ctx context.Context, to target, offer *partition.Offer[T], link trace.SpanContext) (int, error) {
 	if b.reentrant(ctx) {
 		return to.first, ErrFull // the room would have to come from the caller
 	}
@@ -171,7 +172,7 @@ func (b *Buffer[T]) wait(ctx context.Context, to target, offer *partition.Offer[
 	waiter := queue.Join()
 	defer queue.Leave(waiter)
 	for {
-		i, err := b.try(to, offer) // after joining: room that comes free from here on wakes the waiter
+		i, err := b.try(to, offer, link) // after joining: room that comes free from here on wakes the waiter
 		if err != ErrFull {
 			return i, err
 		}

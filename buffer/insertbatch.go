@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/go-databuffer/databuffer/partition"
 )
 
@@ -58,13 +60,10 @@ func (b *Buffer[T]) insertBatchKeyed(ctx context.Context, items []T) error {
 		return b.refuse(0, len(items), err)
 	}
 	if !b.recorder.Tracing() {
-		return b.placeShares(ctx, shares)
+		return b.placeShares(ctx, shares, trace.SpanContext{})
 	}
 	span := b.recorder.StartInsert(ctx)
-	for i := range shares {
-		shares[i].offer.Link = span.Link()
-	}
-	err = b.placeShares(ctx, shares)
+	err = b.placeShares(ctx, shares, span.Link())
 	span.End(-1, len(items), err) // of several partitions
 	return err
 }
@@ -126,11 +125,11 @@ func (b *Buffer[T]) split(items []T) ([]share[T], error) {
 
 // placeShares first gives every partition that has room its share, so that none
 // waits for another's, and then finds room for the others.
-func (b *Buffer[T]) placeShares(ctx context.Context, shares []share[T]) error {
+func (b *Buffer[T]) placeShares(ctx context.Context, shares []share[T], link trace.SpanContext) error {
 	for i := range shares {
 		s := &shares[i]
 		if s.err = b.tooLarge(&s.offer); s.err == nil {
-			_, s.err = b.try(s.to, &s.offer)
+			_, s.err = b.try(s.to, &s.offer, link)
 		}
 	}
 	var refused PartialInsertError
@@ -138,7 +137,7 @@ func (b *Buffer[T]) placeShares(ctx context.Context, shares []share[T]) error {
 	for i := range shares {
 		s := &shares[i]
 		if s.err == ErrFull {
-			_, s.err = b.fit(ctx, s.to, &s.offer)
+			_, s.err = b.fit(ctx, s.to, &s.offer, link)
 		}
 		if s.err == nil {
 			continue

@@ -32,11 +32,12 @@ type filling[T any] struct {
 	barriers  []*Barrier      // that wait for this batch
 }
 
-// Offer is what one insert brings.
+// Offer is what one insert brings. Nothing of it is kept but copies, so that it
+// need not be on the heap; the link of the insert's span, of which parts are,
+// comes beside it.
 type Offer[T any] struct {
-	Items []T               // copied
-	Sizes []int             // their bytes; nil where nobody measures them
-	Link  trace.SpanContext // of the insert, if it is sampled
+	Items []T
+	Sizes []int // their bytes; nil where nobody measures them
 }
 
 // Append accepts an item if nothing else has to happen than an append: it
@@ -70,7 +71,7 @@ func (p *Partition[T]) AppendAll(items []T) bool {
 // Accept takes everything that is offered, or refuses everything: with ErrFull
 // or ErrClosed. It does not wait. What is more than fits into the batch being
 // filled is accepted all the same, and waits in batches of its own.
-func (p *Partition[T]) Accept(offer *Offer[T]) error {
+func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -80,7 +81,7 @@ func (p *Partition[T]) Accept(offer *Offer[T]) error {
 		p.mu.Unlock()
 		return ErrFull
 	}
-	sealed := p.take(offer)
+	sealed := p.take(offer, link)
 	p.mu.Unlock()
 	if sealed {
 		p.signal()
@@ -91,7 +92,7 @@ func (p *Partition[T]) Accept(offer *Offer[T]) error {
 // Displace is Accept for Overflow DropOldest: where the partition is full, the
 // oldest filled batch that waits for a slot is dropped. ErrClosed is its only
 // error.
-func (p *Partition[T]) Displace(offer *Offer[T]) error {
+func (p *Partition[T]) Displace(offer *Offer[T], link trace.SpanContext) error {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -101,7 +102,7 @@ func (p *Partition[T]) Displace(offer *Offer[T]) error {
 	if p.full() {
 		dropped = p.dropOldest()
 	}
-	sealed := p.take(offer)
+	sealed := p.take(offer, link)
 	p.mu.Unlock()
 	if sealed {
 		p.signal()
@@ -144,7 +145,7 @@ func (p *Partition[T]) filled() bool {
 
 // take appends what is offered, closing each batch that it fills, and reports
 // whether it closed any. It requires that mu is held.
-func (p *Partition[T]) take(offer *Offer[T]) (sealed bool) {
+func (p *Partition[T]) take(offer *Offer[T], link trace.SpanContext) (sealed bool) {
 	items, sizes := offer.Items, offer.Sizes
 	for len(items) > 0 {
 		n, bytes := p.fit(items, sizes)
@@ -158,7 +159,7 @@ func (p *Partition[T]) take(offer *Offer[T]) (sealed bool) {
 		}
 		p.fill.items = append(p.fill.items, items[:n]...)
 		p.fill.bytes = sum(p.fill.bytes, bytes)
-		p.fill.links.Add(offer.Link)
+		p.fill.links.Add(link)
 		items = items[n:]
 		if sizes != nil {
 			sizes = sizes[n:]

@@ -22,16 +22,21 @@ type attempt[T any] struct {
 	abandoned bool
 
 	// The end.
-	err   error           // what Flush returned, or *flusher.PanicError, or flusher.ErrGoexit
-	class telemetry.Class // ClassPanic or ClassGoexit where Flush did not return
-	cause error           // why the context had ended; nil: it had not
+	err     error           // what Flush returned, or *flusher.PanicError, or flusher.ErrGoexit
+	class   telemetry.Class // ClassPanic or ClassGoexit where Flush did not return
+	verdict flusher.Verdict // of err
+	cause   error           // why the context had ended; nil: it had not
 }
 
 // start begins the next attempt over c. It is the one place that starts the
 // user's code.
 func (p *Partition[T]) start(ctx context.Context, b *batch[T], c *content[T], now time.Time) {
 	c.attempt++
-	a := &attempt[T]{batch: b, content: c, started: now}
+	a := &b.opening
+	if c != &b.first || c.attempt > 1 {
+		a = new(attempt[T])
+	}
+	a.batch, a.content, a.started = b, c, now
 	b.running = a
 
 	to := p.cfg.Flusher
@@ -62,7 +67,8 @@ func (p *Partition[T]) start(ctx context.Context, b *batch[T], c *content[T], no
 // attempt calls the Flusher and reports how it ended: it returned, panicked, or
 // left by runtime.Goexit.
 func (p *Partition[T]) attempt(ctx context.Context, cancel context.CancelFunc, a *attempt[T], to flusher.Flusher[T], batch flusher.Batch[T]) {
-	a.err, a.class = flusher.ErrGoexit, telemetry.ClassGoexit // unless something else is written over it
+	// So it ended unless something else is written over it.
+	a.err, a.class, a.verdict = flusher.ErrGoexit, telemetry.ClassGoexit, flusher.Verdict{Whole: true, Final: true}
 	defer func() {
 		if value := recover(); value != nil {
 			a.err, a.class = &flusher.PanicError{Value: value, Stack: debug.Stack()}, telemetry.ClassPanic
@@ -75,7 +81,8 @@ func (p *Partition[T]) attempt(ctx context.Context, cancel context.CancelFunc, a
 		p.signal()
 	}()
 	err := to.Flush(ctx, batch)
-	a.err, a.class = err, telemetry.ClassNone
+	verdict := flusher.Inspect(err, len(batch.Items)) // here, for it calls methods of the user's error
+	a.err, a.class, a.verdict = err, telemetry.ClassNone, verdict
 }
 
 // failure is what an attempt that has ended without success says of its items.
@@ -88,12 +95,9 @@ type failure struct {
 // failure judges an attempt that has returned an error, or has not returned at
 // all.
 func (p *Partition[T]) failure(a *attempt[T]) failure {
-	f := failure{err: a.err, class: a.class, verdict: flusher.Verdict{Whole: true, Final: true}}
-	if f.class != telemetry.ClassNone {
-		return f
-	}
-	f.verdict = flusher.Inspect(a.err, len(a.content.items))
+	f := failure{err: a.err, class: a.class, verdict: a.verdict}
 	switch {
+	case f.class != telemetry.ClassNone:
 	case f.verdict.Final || len(f.verdict.Permanent) > 0:
 		f.class = telemetry.ClassPermanent
 	case errors.Is(a.cause, flusher.ErrTimeout):

@@ -26,6 +26,7 @@ type batch[T any] struct {
 
 	// Owned by run, once in flight.
 	first   content[T]    // what the batch was closed with
+	opening attempt[T]    // the first attempt over it; most batches need no other
 	todo    []*content[T] // contents without an outcome that no attempt runs over; the last one is next
 	running *attempt[T]   // nil: none, or it was abandoned
 	shared  bool          // an attempt was abandoned that may still read items: they are not reused

@@ -30,12 +30,13 @@ func (p *Partition[T]) run(ctx context.Context) {
 func (p *Partition[T]) step(ctx context.Context, now time.Time) (finished bool) {
 	p.mu.Lock()
 	done, closed, aborted := p.done, p.closed, p.aborted
-	p.done = nil
+	p.done, p.collected = p.collected[:0], done // two slices in turn
 	p.mu.Unlock()
 
 	for _, a := range done {
 		p.end(a, now, aborted)
 	}
+	clear(done)
 	switch {
 	case aborted:
 		p.land(now)

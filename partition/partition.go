@@ -87,6 +87,7 @@ type Partition[T any] struct {
 
 	// Owned by run; after it has ended, by whoever saw stopped.
 	sequence    uint64
+	collected   []*attempt[T] // the slice that done had before
 	abandoned   []*attempt[T]
 	draining    bool
 	graceEnds   time.Time // once aborted

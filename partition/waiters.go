@@ -1,7 +1,6 @@
 package partition
 
 import (
-	"container/list"
 	"sync"
 	"sync/atomic"
 )
@@ -10,32 +9,53 @@ import (
 // several.
 //
 // No wake-up is lost: a waiter joins first, looks for room once more, and only
-// then sleeps; and one that leaves without having used its wake-up passes it on.
-// So there are always at least as many wake-ups under way as there is room for
-// waiters to take. The oldest waiter is woken first, but an insert that comes
-// by may take the room before it.
+// then sleeps; and one that leaves after it was woken wakes the next. So there
+// are always at least as many wake-ups under way as there is room for waiters to
+// take. The oldest waiter is woken first, but an insert that comes by may take
+// the room before it.
 type Waiters struct {
-	length atomic.Int64 // of queue; read without mu, so that waking nobody costs next to nothing
+	length atomic.Int64 // of the queue; read without mu, so that waking nobody costs next to nothing
 
-	mu    sync.Mutex // protects queue; no other lock is taken while it is held
-	queue list.List  // of *Waiter
+	mu          sync.Mutex // protects the queue; no other lock is taken while it is held
+	first, last *Waiter
+	spare       *Waiter // those that have left, by next. They stay with their queue, as a channel must stay in its synctest bubble
+	spares      int
 }
 
 // Waiter is one insert that waits. It belongs to the goroutine that waits.
 type Waiter struct {
-	woken   chan struct{} // capacity 1: Wake never blocks
-	element *list.Element // protected by Waiters.mu; nil once woken
+	woken chan struct{} // capacity 1: Wake never blocks
+
+	// Protected by Waiters.mu.
+	queued         bool
+	previous, next *Waiter
 }
+
+// maxSpare bounds how many waiters that have left are kept for the next ones:
+// under backpressure every batch makes some insert wait.
+const maxSpare = 64
 
 // Woken yields once the waiter should look for room again.
 func (w *Waiter) Woken() <-chan struct{} { return w.woken }
 
 // Join adds a waiter. It must Leave.
 func (q *Waiters) Join() *Waiter {
-	w := &Waiter{woken: make(chan struct{}, 1)}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	w.element = q.queue.PushBack(w)
+	w := q.spare
+	if w == nil {
+		w = &Waiter{woken: make(chan struct{}, 1)}
+	} else {
+		q.spare, w.next = w.next, nil
+		q.spares--
+	}
+	w.queued, w.previous = true, q.last
+	if q.last == nil {
+		q.first = w
+	} else {
+		q.last.next = w
+	}
+	q.last = w
 	q.length.Add(1)
 	return w
 }
@@ -45,17 +65,32 @@ func (q *Waiters) Join() *Waiter {
 func (q *Waiters) Rejoin(w *Waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	w.element = q.queue.PushFront(w)
+	w.queued, w.next = true, q.first
+	if q.first == nil {
+		q.last = w
+	} else {
+		q.first.previous = w
+	}
+	q.first = w
 	q.length.Add(1)
 }
 
-// Leave removes w. A wake-up that it got goes on to the next waiter: there may
-// still be room, and the room's event is over.
+// Leave removes w, which the caller must not use any more. Where it was woken,
+// the next waiter is woken in its place: there may be more room than w took,
+// and the event that made it is over.
 func (q *Waiters) Leave(w *Waiter) {
 	q.mu.Lock()
-	woken := w.element == nil
+	woken := !w.queued
 	if !woken {
 		q.remove(w)
+	}
+	select {
+	case <-w.woken:
+	default:
+	}
+	if q.spares < maxSpare {
+		q.spare, w.next = w, q.spare
+		q.spares++
 	}
 	q.mu.Unlock()
 	if woken {
@@ -70,8 +105,8 @@ func (q *Waiters) Wake(n int) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for ; n > 0 && q.queue.Len() > 0; n-- {
-		w := q.queue.Front().Value.(*Waiter)
+	for ; n > 0 && q.first != nil; n-- {
+		w := q.first
 		q.remove(w)
 		w.woken <- struct{}{}
 	}
@@ -82,7 +117,16 @@ func (q *Waiters) Len() int { return int(q.length.Load()) }
 
 // remove requires that mu is held.
 func (q *Waiters) remove(w *Waiter) {
-	q.queue.Remove(w.element)
-	w.element = nil
+	if w.previous == nil {
+		q.first = w.next
+	} else {
+		w.previous.next = w.next
+	}
+	if w.next == nil {
+		q.last = w.previous
+	} else {
+		w.next.previous = w.previous
+	}
+	w.queued, w.previous, w.next = false, nil, nil
 	q.length.Add(-1)
 }
