@@ -1,0 +1,51 @@
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+# COUNT is how often each benchmark runs; benchstat needs at least 6.
+COUNT ?= 6
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: test
+test: ## Run the tests of the workspace
+	go test work
+
+.PHONY: race
+race: ## Run them with the race detector
+	go test -race work
+
+.PHONY: lint
+lint: ## Check format, vet, staticcheck, go.mod files and import directions
+	.ci/run format vet staticcheck tidy imports dependencies
+
+.PHONY: fmt
+fmt: tools ## Format all Go files
+	bin/gofumpt -l -w .
+
+.PHONY: tidy
+tidy: ## Tidy every go.mod
+	for dir in $$(scripts/modules); do (cd "$$dir" && GOWORK=off go mod tidy); done
+
+.PHONY: bench
+bench: tools ## Run the benchmarks COUNT times and summarise them
+	go test -run='^$$' -bench=. -benchmem -count=$(COUNT) work | tee bench.txt
+	if [[ -d benchmarks ]]; then \
+		(cd benchmarks && GOWORK=off go test -run='^$$' -bench=. -benchmem -count=$(COUNT) ./...) | tee -a bench.txt; \
+	fi
+	bin/benchstat bench.txt
+
+.PHONY: eventlog
+eventlog: ## Run the event log example
+	go run ./examples/eventlog
+
+.PHONY: ci
+ci: ## Run everything that must pass before a merge
+	.ci/run
+
+.PHONY: tools
+tools: # gofumpt, staticcheck and benchstat into bin; quick where they are there
+	mkdir -p bin
+	cd tools && GOWORK=off go build -o ../bin/ tool
