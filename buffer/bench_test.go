@@ -85,8 +85,7 @@ func benchBuffer(b *testing.B, cfg buffer.Config[record]) *buffer.Buffer[record]
 
 // BenchmarkInsert stands beside the bare minimum, in one run.
 func BenchmarkInsert(b *testing.B) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx := context.Background()
 	for _, n := range []int{1, 2, 8, 64} {
 		b.Run("bare/goroutines="+strconv.Itoa(n), func(b *testing.B) {
 			var blocks bare

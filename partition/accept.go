@@ -2,6 +2,7 @@ package partition
 
 import (
 	"math"
+	"runtime"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -73,6 +74,15 @@ func (p *Partition[T]) AppendAll(items []T) bool {
 // filled is accepted all the same, and waits in batches of its own.
 func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 	p.mu.Lock()
+	if p.full() && p.lagging() {
+		// Inserts that keep every processor busy can fill a partition faster than
+		// its goroutines get their turn. One turn now is all that is missing, and
+		// cheaper than looking for room elsewhere: inserts from 64 goroutines on 2
+		// processors were more than twice as slow without it.
+		p.mu.Unlock()
+		runtime.Gosched()
+		p.mu.Lock()
+	}
 	if p.closed {
 		p.mu.Unlock()
 		return ErrClosed
@@ -130,6 +140,13 @@ func (p *Partition[T]) full() bool {
 	return p.slots() < 0 || p.slots() == 0 && p.filled()
 }
 
+// lagging tells whether there is something to do that does not wait for the
+// Flusher, but only for a processor: a batch to be launched, an attempt that has
+// not begun to run, or one that has returned. It requires that mu is held.
+func (p *Partition[T]) lagging() bool {
+	return len(p.done) > 0 || p.starting.Load() > 0 || len(p.ready) > 0 && len(p.flights) < p.cfg.MaxInFlight
+}
+
 // slots is how many more batches may go in flight, once those that are ready
 // have; negative where ready batches have to wait. It requires that mu is held.
 func (p *Partition[T]) slots() int {
@@ -159,7 +176,9 @@ func (p *Partition[T]) take(offer *Offer[T], link trace.SpanContext) (sealed boo
 		}
 		p.fill.items = append(p.fill.items, items[:n]...)
 		p.fill.bytes = sum(p.fill.bytes, bytes)
-		p.fill.links.Add(link)
+		if link.IsValid() {
+			p.fill.links.Add(link)
+		}
 		items = items[n:]
 		if sizes != nil {
 			sizes = sizes[n:]

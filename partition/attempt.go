@@ -51,6 +51,7 @@ func (p *Partition[T]) start(ctx context.Context, b *batch[T], c *content[T], no
 	} else {
 		ctx, cancel = context.WithCancel(ctx)
 	}
+	p.starting.Add(1)
 	go p.attempt(ctx, cancel, a, to, flusher.Batch[T]{
 		Items:     c.items,
 		ID:        c.id,
@@ -67,6 +68,7 @@ func (p *Partition[T]) start(ctx context.Context, b *batch[T], c *content[T], no
 // attempt calls the Flusher and reports how it ended: it returned, panicked, or
 // left by runtime.Goexit.
 func (p *Partition[T]) attempt(ctx context.Context, cancel context.CancelFunc, a *attempt[T], to flusher.Flusher[T], batch flusher.Batch[T]) {
+	p.starting.Add(-1)
 	// So it ended unless something else is written over it.
 	a.err, a.class, a.verdict = flusher.ErrGoexit, telemetry.ClassGoexit, flusher.Verdict{Whole: true, Final: true}
 	defer func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-databuffer/databuffer/flusher"
@@ -81,6 +82,7 @@ type Partition[T any] struct {
 	timer    *time.Timer
 	cancel   context.CancelCauseFunc // ends every attempt's context
 	stopped  chan struct{}           // closed when run has ended
+	starting atomic.Int32            // attempts whose goroutine does not run yet
 
 	// Waiters are the keyed and the pinned inserts that wait for room here.
 	Waiters Waiters

@@ -222,14 +222,16 @@ func (p *Partition[T]) land(now time.Time) {
 		p.recycle(b)
 		return true
 	})
-	room := 0
+	room := false
 	if len(p.flights) < before {
 		p.advance()
-		if !p.full() {
-			room = p.fill.threshold - len(p.fill.items)
-		}
+		room = !p.full()
 	}
 	p.mu.Unlock()
-	p.Waiters.Wake(room)
-	p.cfg.Anywhere.Wake(room)
+	if room {
+		// One each: whoever takes room wakes the next. To wake all who wait for the
+		// room of a whole batch would have most of them find it taken again.
+		p.Waiters.Wake(1)
+		p.cfg.Anywhere.Wake(1)
+	}
 }

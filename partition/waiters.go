@@ -9,10 +9,11 @@ import (
 // several.
 //
 // No wake-up is lost: a waiter joins first, looks for room once more, and only
-// then sleeps; and one that leaves after it was woken wakes the next. So there
-// are always at least as many wake-ups under way as there is room for waiters to
-// take. The oldest waiter is woken first, but an insert that comes by may take
-// the room before it.
+// then sleeps; and one that leaves after it was woken wakes the next. So while
+// there is room, one of those who wait has been woken and not looked yet, and it
+// is enough that room wakes one: they come one after another, until one finds
+// everything full and sleeps again. The oldest is woken first, but an insert that
+// comes by may take the room before it.
 type Waiters struct {
 	length atomic.Int64 // of the queue; read without mu, so that waking nobody costs next to nothing
 
@@ -24,10 +25,11 @@ type Waiters struct {
 
 // Waiter is one insert that waits. It belongs to the goroutine that waits.
 type Waiter struct {
-	woken chan struct{} // capacity 1: Wake never blocks
+	signal chan struct{} // capacity 1: Wake never blocks
 
 	// Protected by Waiters.mu.
 	queued         bool
+	woken          bool // once, since it joined
 	previous, next *Waiter
 }
 
@@ -36,7 +38,7 @@ type Waiter struct {
 const maxSpare = 64
 
 // Woken yields once the waiter should look for room again.
-func (w *Waiter) Woken() <-chan struct{} { return w.woken }
+func (w *Waiter) Woken() <-chan struct{} { return w.signal }
 
 // Join adds a waiter. It must Leave.
 func (q *Waiters) Join() *Waiter {
@@ -44,7 +46,7 @@ func (q *Waiters) Join() *Waiter {
 	defer q.mu.Unlock()
 	w := q.spare
 	if w == nil {
-		w = &Waiter{woken: make(chan struct{}, 1)}
+		w = &Waiter{signal: make(chan struct{}, 1)}
 	} else {
 		q.spare, w.next = w.next, nil
 		q.spares--
@@ -80,14 +82,15 @@ func (q *Waiters) Rejoin(w *Waiter) {
 // and the event that made it is over.
 func (q *Waiters) Leave(w *Waiter) {
 	q.mu.Lock()
-	woken := !w.queued
-	if !woken {
+	if w.queued {
 		q.remove(w)
 	}
 	select {
-	case <-w.woken:
+	case <-w.signal:
 	default:
 	}
+	woken := w.woken
+	w.woken = false
 	if q.spares < maxSpare {
 		q.spare, w.next = w, q.spare
 		q.spares++
@@ -108,7 +111,8 @@ func (q *Waiters) Wake(n int) {
 	for ; n > 0 && q.first != nil; n-- {
 		w := q.first
 		q.remove(w)
-		w.woken <- struct{}{}
+		w.woken = true
+		w.signal <- struct{}{}
 	}
 }
 
