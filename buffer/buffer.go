@@ -17,10 +17,11 @@ import (
 type Buffer[T any] struct {
 	// Read by every insert, and fixed by New.
 	partitions []*partition.Partition[T]
-	mask       uint64 // len(partitions)-1 where that is a power of two, else 0
-	plain      bool   // neither Key nor SizeOf has to be asked
-	inTurn     bool   // and routing is RoundRobin
-	recorder   *telemetry.Recorder
+	tracing    *atomic.Bool // the recorder's: an SDK wants spans
+	mask       uint64       // len(partitions)-1, where that is a power of two less one
+	divide     bool         // where it is not
+	plain      bool         // neither Key nor SizeOf has to be asked
+	inTurn     bool         // and routing is RoundRobin
 
 	// turn counts the inserts that were routed. It is written by every one of
 	// them, so it has its cache lines to itself.
@@ -29,6 +30,7 @@ type Buffer[T any] struct {
 	_    [128]byte
 
 	cfg       Config[T]
+	recorder  *telemetry.Recorder
 	producers atomic.Uint64      // that were given out
 	sticky    sync.Pool          // of *partition.Partition[T]: where a processor's last insert found room
 	anywhere  *partition.Waiters // inserts that take room in any partition
@@ -73,9 +75,9 @@ func New[T any](cfg Config[T]) (*Buffer[T], error) {
 		finished:   make(chan struct{}),
 	}
 	b.inTurn = b.plain && cfg.Routing == RoundRobin
-	if n := uint64(cfg.Partitions); n&(n-1) == 0 {
-		b.mask = n - 1
-	}
+	b.tracing = recorder.TracingFlag()
+	b.mask = uint64(cfg.Partitions) - 1
+	b.divide = b.mask&(b.mask+1) != 0
 	b.turn.Store(^uint64(0)) // the first turn is partition 0's
 	b.producers.Store(^uint64(0))
 	b.start()

@@ -25,13 +25,19 @@ import (
 //   - ErrTooLarge, where SizeOf gives more than MaxBytes
 //   - an error that wraps *flusher.PanicError, where Key or SizeOf panicked
 func (b *Buffer[T]) Insert(ctx context.Context, item T) error {
-	// All that most inserts do. Whatever is not plain goes the way below.
-	if b.inTurn && !b.recorder.Tracing() && ctx.Err() == nil {
-		i := b.next()
-		if b.partitions[i].Append(item) {
+	// All that most inserts do, and nothing that is not inlined but the context's
+	// Err and the append. Whatever is not plain goes the way below.
+	if b.inTurn && !b.tracing.Load() && ctx.Err() == nil {
+		i := b.turn.Add(1)
+		if b.divide {
+			i %= uint64(len(b.partitions))
+		} else {
+			i &= b.mask
+		}
+		if b.partitions[i].Append(&item) {
 			return nil
 		}
-		return b.insertAt(ctx, target{first: i}, item)
+		return b.insertAt(ctx, target{first: int(i)}, item)
 	}
 	return b.insert(ctx, item)
 }
@@ -44,11 +50,7 @@ type target struct {
 
 // next draws the turn of an insert.
 func (b *Buffer[T]) next() int {
-	turn := b.turn.Add(1)
-	if b.mask != 0 {
-		return int(turn & b.mask)
-	}
-	return int(turn % uint64(len(b.partitions)))
+	return int(b.turn.Add(1) % uint64(len(b.partitions)))
 }
 
 // insert routes an item that does not go the fast way.
@@ -62,7 +64,7 @@ func (b *Buffer[T]) insert(ctx context.Context, item T) error {
 		return b.insertAt(ctx, target{first: i, pinned: true}, item)
 	case b.cfg.Routing == Sticky:
 		p := b.stick()
-		if b.plain && !b.recorder.Tracing() && ctx.Err() == nil && p.Append(item) {
+		if b.plain && !b.tracing.Load() && ctx.Err() == nil && p.Append(&item) {
 			b.sticky.Put(p)
 			return nil
 		}
@@ -102,7 +104,7 @@ func (b *Buffer[T]) insertAt(ctx context.Context, to target, item T) error {
 // counts them as rejected.
 func (b *Buffer[T]) traced(ctx context.Context, to target, items []T) (int, error) {
 	offer := partition.Offer[T]{Items: items}
-	if !b.recorder.Tracing() {
+	if !b.tracing.Load() {
 		return b.place(ctx, to, &offer, trace.SpanContext{})
 	}
 	span := b.recorder.StartInsert(ctx)

@@ -31,7 +31,7 @@ func (b *Buffer[T]) InsertBatch(ctx context.Context, items []T) error {
 		return b.insertBatchKeyed(ctx, items)
 	case b.cfg.Routing == Sticky:
 		p := b.stick()
-		if b.plain && !b.recorder.Tracing() && ctx.Err() == nil && p.AppendAll(items) {
+		if b.plain && !b.tracing.Load() && ctx.Err() == nil && p.AppendAll(items) {
 			b.sticky.Put(p)
 			return nil
 		}
@@ -43,7 +43,7 @@ func (b *Buffer[T]) InsertBatch(ctx context.Context, items []T) error {
 
 // insertBatchAt inserts items that have been routed.
 func (b *Buffer[T]) insertBatchAt(ctx context.Context, to target, items []T) error {
-	if b.plain && !b.recorder.Tracing() && ctx.Err() == nil && b.partitions[to.first].AppendAll(items) {
+	if b.plain && !b.tracing.Load() && ctx.Err() == nil && b.partitions[to.first].AppendAll(items) {
 		return nil
 	}
 	_, err := b.traced(ctx, to, items)
@@ -59,7 +59,7 @@ func (b *Buffer[T]) insertBatchKeyed(ctx context.Context, items []T) error {
 	if err != nil {
 		return b.refuse(0, len(items), err)
 	}
-	if !b.recorder.Tracing() {
+	if !b.tracing.Load() {
 		return b.placeShares(ctx, shares, trace.SpanContext{})
 	}
 	span := b.recorder.StartInsert(ctx)

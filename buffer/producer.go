@@ -21,7 +21,7 @@ func (b *Buffer[T]) Producer() *Producer[T] {
 // full, it waits or fails though others have room.
 func (p *Producer[T]) Insert(ctx context.Context, item T) error {
 	b := p.buffer
-	if b.plain && !b.recorder.Tracing() && ctx.Err() == nil && b.partitions[p.to.first].Append(item) {
+	if b.plain && !b.tracing.Load() && ctx.Err() == nil && b.partitions[p.to.first].Append(&item) {
 		return nil
 	}
 	if b.cfg.Key != nil {

@@ -44,11 +44,12 @@ type Offer[T any] struct {
 // Append accepts an item if nothing else has to happen than an append: it
 // neither begins nor fills a batch, and the partition is neither full nor
 // closed. Otherwise it reports false, and Accept has the answer. It is for items
-// that come without a size and without a link.
-func (p *Partition[T]) Append(item T) bool {
+// that come without a size and without a link. The item is not kept but copied;
+// by reference, that is once.
+func (p *Partition[T]) Append(item *T) bool {
 	p.mu.Lock()
 	if n := len(p.fill.items); uint(n-1) < p.fill.last {
-		p.fill.items = append(p.fill.items, item)
+		p.fill.items = append(p.fill.items, *item)
 		p.mu.Unlock()
 		return true
 	}

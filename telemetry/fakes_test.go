@@ -21,11 +21,12 @@ import (
 // tells an SDK from a no-op.
 type tracers struct {
 	tracenoop.TracerProvider
-	sampled bool
-	spans   []*span
-	last    atomic.Uint64
-	scope   string
-	version string
+	sampled   bool
+	recording bool // though not sampled
+	spans     []*span
+	last      atomic.Uint64
+	scope     string
+	version   string
 }
 
 func (t *tracers) Tracer(name string, options ...trace.TracerOption) trace.Tracer {
@@ -52,7 +53,7 @@ func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanSt
 		sc = sc.WithTraceID(parent.TraceID())
 	}
 	s := &span{
-		name: name, sc: sc, parent: parent, recording: t.provider.sampled,
+		name: name, sc: sc, parent: parent, recording: t.provider.sampled || t.provider.recording,
 		attributes: config.Attributes(), links: config.Links(),
 	}
 	t.provider.spans = append(t.provider.spans, s)

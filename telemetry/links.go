@@ -25,12 +25,20 @@ type linkSet struct {
 	seen  fingerprints // all, those beyond maxLinks too
 }
 
-// Add adds a span context, unless it is invalid or was added before.
+// Add adds a span context, unless it is invalid, not sampled, or was added
+// before.
+func (l *Links) Add(sc trace.SpanContext) {
+	if sc.IsSampled() { // small enough to be inlined: mostly there is nothing to add
+		l.add(sc)
+	}
+}
+
+// add is Add for one that is sampled.
 //
 // What is beyond the limit is remembered too, or the number left out would
 // count a caller once for each of its inserts. That is 16 to 32 bytes for each
 // context, of which there is at most one an insert.
-func (l *Links) Add(sc trace.SpanContext) {
+func (l *Links) add(sc trace.SpanContext) {
 	id := fingerprint(sc)
 	s := l.set
 	if s != nil && s.last == id { // the same caller again: no look-up

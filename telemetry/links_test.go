@@ -67,9 +67,10 @@ func TestLinks(t *testing.T) {
 		assert.Equal(t, 3, l.Len())
 	})
 
-	t.Run("invalid ones are ignored", func(t *testing.T) {
+	t.Run("invalid and unsampled ones are ignored", func(t *testing.T) {
 		var l Links
 		l.Add(trace.SpanContext{})
+		l.Add(spanContext(1, false))
 		l.Add(spanContext(1, true).WithTraceID(trace.TraceID{}))
 		l.Add(spanContext(1, true).WithSpanID(trace.SpanID{}))
 		assert.Zero(t, l.Len())

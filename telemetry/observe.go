@@ -35,16 +35,21 @@ type Observation struct {
 // block, nor create instruments.
 func (r *Recorder) Observe(source func() Observation) { r.source.Store(&source) }
 
-// Freeze makes each further collection export last, and lets go of the source
-// and all that it holds. Last should hold no Oldest: nothing ages any more. A
-// collection that runs meanwhile may still call the source once.
+// Freeze makes each further collection export the counts of last, and lets go
+// of the source and all that it holds. The gauges are zero from then on: a
+// buffer that is over holds nothing and has no room, whatever last caught of
+// inserts on their way out. A collection that runs meanwhile may still call the
+// source once.
 //
 // The instruments stay registered, for the reason given in [New]. What is left
 // of a buffer is its recorder: some 30 KB, for as long as the MeterProvider
-// lives. A later buffer of the same name goes on where this one ended, for
-// OpenTelemetry sums the two.
+// lives. A later buffer of the same name goes on counting where this one ended,
+// for OpenTelemetry sums the two; that is what the gauges are zero for, too.
 func (r *Recorder) Freeze(last Observation) {
-	r.Observe(func() Observation { return last })
+	counts := Observation{
+		Accepted: last.Accepted, Rejected: last.Rejected, Processed: last.Processed, Retried: last.Retried,
+	}
+	r.Observe(func() Observation { return counts })
 }
 
 // observables are the instruments that a collection reads, with the attribute

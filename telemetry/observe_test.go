@@ -174,6 +174,21 @@ func TestHistograms(t *testing.T) {
 	assert.Empty(t, provider.recorded, "nobody reads them")
 }
 
+func TestFreezeKeepsTheCountsAndZeroesTheGauges(t *testing.T) {
+	last := Observation{
+		Accepted: 1, Retried: 2, Queue: 3, Capacity: 4, Bytes: 5, InFlight: 6, Waiting: 7, Flushes: 8, Abandoned: 9,
+		Rejected: [Reasons]int{ReasonFull: 10},
+		Oldest:   time.Now(),
+	}
+	last.Processed[Returned][ClassShutdown] = 11
+	counts := Observation{Accepted: 1, Retried: 2, Rejected: last.Rejected, Processed: last.Processed}
+
+	frozen, live := &meters{}, &meters{}
+	newRecorder(t, Config{MeterProvider: frozen, Sized: true}).Freeze(last)
+	newRecorder(t, Config{MeterProvider: live, Sized: true}).Observe(func() Observation { return counts })
+	assert.Equal(t, live.collect(), frozen.collect())
+}
+
 // held stands for a buffer with its items.
 type held struct{ items [1 << 16]byte }
 

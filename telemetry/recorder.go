@@ -91,6 +91,11 @@ func New(cfg Config) (*Recorder, error) {
 // that an insert pays while none is.
 func (r *Recorder) Tracing() bool { return r.tracing.Load() }
 
+// TracingFlag is what Tracing loads. A generic function is compiled in the
+// package that uses it, and calls of a package that this one does not import are
+// not inlined there; a load always is.
+func (r *Recorder) TracingFlag() *atomic.Bool { return &r.tracing }
+
 // trigger returns the index of a trigger's prebuilt options and name.
 func (r *Recorder) trigger(t uint8) int { return min(int(t), len(r.triggers)-1) }
 

@@ -15,10 +15,16 @@ const refused = "insert refused"
 
 // Insert is an insert under way: its span, or its caller's where it has none of
 // its own. The zero value is an insert without either.
+//
+// It has four fields and four words at most, or the compiler would not keep it
+// in registers.
 type Insert struct {
-	r       *Recorder
-	span    trace.Span // nil: none to link to
-	started bool       // span is the insert's own and must be ended
+	r    *Recorder // nil: the span is not the insert's own
+	span trace.Span
+
+	// Asked once, at the start: what nobody samples goes on without the span.
+	recording bool // somebody wants its attributes
+	linked    bool // a link to it leads somewhere
 }
 
 // StartInsert starts the span of an insert as [Config.InsertSpans] says. It is
@@ -30,36 +36,47 @@ type Insert struct {
 func (r *Recorder) StartInsert(ctx context.Context) Insert {
 	switch r.mode {
 	case SpanNever:
-		return Insert{span: trace.SpanFromContext(ctx)}
+		caller := trace.SpanFromContext(ctx)
+		return Insert{span: caller, linked: sampled(caller)}
 	case SpanChild:
 		if !trace.SpanFromContext(ctx).IsRecording() {
 			return Insert{}
 		}
 	}
 	_, span := r.tracer.Start(ctx, r.insertName)
-	return Insert{r: r, span: span, started: true}
+	if !span.IsRecording() { // what is sampled is recording
+		return Insert{r: r, span: span}
+	}
+	return Insert{r: r, span: span, recording: true, linked: sampled(span)}
 }
+
+// sampled stands apart so that what nobody samples does not pay for the span
+// context's 64 bytes.
+//
+//go:noinline
+func sampled(span trace.Span) bool { return span.SpanContext().IsSampled() }
+
+// Linked reports whether there is a Link. An insert without one needs nothing
+// of its batch, and may be appended the short way.
+func (i Insert) Linked() bool { return i.linked }
 
 // Link returns what the flush span shall link to, for [Links.Add]: the insert's
 // span, or with [SpanNever] its caller's. It is invalid where that is not
 // sampled, for a link to it would lead nowhere.
 func (i Insert) Link() trace.SpanContext {
-	if i.span == nil {
+	if !i.linked {
 		return trace.SpanContext{}
 	}
-	if sc := i.span.SpanContext(); sc.IsSampled() {
-		return sc
-	}
-	return trace.SpanContext{}
+	return i.span.SpanContext()
 }
 
 // End ends the insert's span, with error status where err is not nil. A
-// negative partition means that none was chosen.
+// negative partition means that none was chosen, or several.
 func (i Insert) End(partition, items int, err error) {
-	if !i.started {
+	if i.r == nil {
 		return
 	}
-	if i.span.IsRecording() {
+	if i.recording {
 		i.describe(partition, items, err)
 	}
 	i.span.End()

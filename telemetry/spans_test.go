@@ -61,6 +61,7 @@ func TestInsertSpans(t *testing.T) {
 			if !test.span {
 				assert.Empty(t, provider.spans)
 				assert.Equal(t, test.link, insert.Link())
+				assert.Equal(t, test.link.IsValid(), insert.Linked())
 				return
 			}
 			require.Len(t, provider.spans, 1)
@@ -71,9 +72,11 @@ func TestInsertSpans(t *testing.T) {
 			if !test.sampled {
 				assert.Empty(t, s.attributes)
 				assert.False(t, insert.Link().IsValid(), "the link would lead nowhere")
+				assert.False(t, insert.Linked())
 				return
 			}
 			assert.Equal(t, s.sc, insert.Link())
+			assert.True(t, insert.Linked())
 			assert.Equal(t, map[string]any{
 				"databuffer.name": "events", "databuffer.partition": int64(3), "databuffer.item.count": int64(10),
 			}, plain(s.attributes))
@@ -91,6 +94,18 @@ func TestRefusedInsert(t *testing.T) {
 	assert.Equal(t, map[string]any{"databuffer.name": "events", "databuffer.item.count": int64(2)},
 		plain(s.attributes), "no partition was chosen")
 	assert.Equal(t, 1, s.ended)
+}
+
+// A sampler may have a span recorded that is not exported: it has attributes,
+// and nothing links to it.
+func TestRecordedButNotSampled(t *testing.T) {
+	r, provider := traced(t, SpanAlways, false)
+	provider.recording = true
+	insert := r.StartInsert(t.Context())
+	insert.End(1, 2, nil)
+	assert.False(t, insert.Linked())
+	assert.False(t, insert.Link().IsValid())
+	assert.Equal(t, int64(2), plain(provider.spans[0].attributes)["databuffer.item.count"])
 }
 
 func TestZeroValuesAreSafe(t *testing.T) {
