@@ -62,12 +62,14 @@ func TestTracing(t *testing.T) {
 			_, flush := r.StartFlush(t.Context(), FlushInfo{})
 			flush.End(ClassNone)
 			assert.False(t, r.Tracing())
+			assert.False(t, r.TracingFlag().Load())
 
 			provider := &tracers{sampled: sampled}
 			r.tracer = provider.Tracer(Scope) // what the global's delegation does
 			_, flush = r.StartFlush(t.Context(), FlushInfo{Partition: 1, Items: 7, Trigger: 1})
 			flush.End(ClassNone)
 			assert.True(t, r.Tracing())
+			assert.True(t, r.TracingFlag().Load())
 			require.Len(t, provider.spans, 1)
 			if sampled {
 				attributes := plain(provider.spans[0].attributes)
