@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/go-databuffer/databuffer/partition"
+	"github.com/go-databuffer/databuffer/telemetry"
 )
 
 // Insert accepts an item: it is in memory then, under the promises of the
@@ -48,9 +49,13 @@ type target struct {
 	pinned bool // it is the only one
 }
 
-// next draws the turn of an insert.
+// next draws the turn of an insert, as Insert does in place.
 func (b *Buffer[T]) next() int {
-	return int(b.turn.Add(1) % uint64(len(b.partitions)))
+	turn := b.turn.Add(1)
+	if b.divide {
+		return int(turn % uint64(len(b.partitions)))
+	}
+	return int(turn & b.mask)
 }
 
 // insert routes an item that does not go the fast way.
@@ -59,7 +64,7 @@ func (b *Buffer[T]) insert(ctx context.Context, item T) error {
 	case b.cfg.Key != nil:
 		i, err := b.keyed(item)
 		if err != nil {
-			return b.refuse(0, 1, err)
+			return b.refuseAll(ctx, 1, err)
 		}
 		return b.insertAt(ctx, target{first: i, pinned: true}, item)
 	case b.cfg.Routing == Sticky:
@@ -87,22 +92,45 @@ func (b *Buffer[T]) stick() *partition.Partition[T] {
 // insertSticky inserts items at p, or elsewhere where p is full, and has the
 // processor stay with the partition that took them.
 func (b *Buffer[T]) insertSticky(ctx context.Context, p *partition.Partition[T], items []T) error {
-	i, err := b.traced(ctx, target{first: p.Index()}, items)
+	i, err := b.insertAll(ctx, target{first: p.Index()}, items)
 	b.sticky.Put(b.partitions[i])
 	return err
 }
 
 // insertAt inserts an item that has been routed.
 func (b *Buffer[T]) insertAt(ctx context.Context, to target, item T) error {
+	if b.tracing.Load() {
+		return b.insertTraced(ctx, to, item)
+	}
 	items := [1]T{item}
-	_, err := b.traced(ctx, to, items[:])
+	_, err := b.place(ctx, to, &partition.Offer[T]{Items: items[:]}, trace.SpanContext{})
 	return err
 }
 
-// traced inserts items that have been routed, all or none, in a span of their
+// insertTraced is insertAt in a span of its own. One that nobody samples costs
+// little more than the span.
+func (b *Buffer[T]) insertTraced(ctx context.Context, to target, item T) error {
+	span := b.recorder.StartInsert(ctx)
+	if b.plain && !span.Linked() && ctx.Err() == nil && b.partitions[to.first].Append(&item) {
+		span.End(to.first, 1, nil)
+		return nil
+	}
+	return b.insertSpanned(ctx, to, item, span)
+}
+
+// insertSpanned is the rest of insertTraced, apart so that the array below is
+// not on the stack of those that need none.
+func (b *Buffer[T]) insertSpanned(ctx context.Context, to target, item T, span telemetry.Insert) error {
+	items := [1]T{item}
+	i, err := b.place(ctx, to, &partition.Offer[T]{Items: items[:]}, span.Link())
+	span.End(i, 1, err)
+	return err
+}
+
+// insertAll inserts items that have been routed, all or none, in a span of their
 // own where there is an SDK. It returns the partition that has them, or that
 // counts them as rejected.
-func (b *Buffer[T]) traced(ctx context.Context, to target, items []T) (int, error) {
+func (b *Buffer[T]) insertAll(ctx context.Context, to target, items []T) (int, error) {
 	offer := partition.Offer[T]{Items: items}
 	if !b.tracing.Load() {
 		return b.place(ctx, to, &offer, trace.SpanContext{})
@@ -111,6 +139,15 @@ func (b *Buffer[T]) traced(ctx context.Context, to target, items []T) (int, erro
 	i, err := b.place(ctx, to, &offer, span.Link())
 	span.End(i, len(items), err)
 	return i, err
+}
+
+// refuseAll counts items that no partition was chosen for, with the span of an
+// insert that was refused.
+func (b *Buffer[T]) refuseAll(ctx context.Context, n int, err error) error {
+	if b.tracing.Load() {
+		b.recorder.StartInsert(ctx).End(-1, n, err)
+	}
+	return b.refuse(0, n, err)
 }
 
 // place measures the items and finds room for them.
@@ -173,18 +210,19 @@ func (b *Buffer[T]) wait(ctx context.Context, to target, offer *partition.Offer[
 	defer func() { b.recorder.Waited(ctx, time.Since(start)) }()
 	waiter := queue.Join()
 	defer queue.Leave(waiter)
-	for {
-		i, err := b.try(to, offer, link) // after joining: room that comes free from here on wakes the waiter
-		if err != ErrFull {
-			return i, err
-		}
+	i, err := b.try(to, offer, link) // after joining: room that comes free from here on wakes the waiter
+	for err == ErrFull {
 		select {
 		case <-waiter.Woken():
-			queue.Rejoin(waiter)
 		case <-ctx.Done():
 			return to.first, partition.ContextError(ctx)
 		}
+		if i, err = b.try(to, offer, link); err == ErrFull {
+			queue.Rejoin(waiter)
+			i, err = b.try(to, offer, link) // after joining, again
+		}
 	}
+	return i, err
 }
 
 // refuse counts n items that partition i did not accept, and returns err.

@@ -46,18 +46,18 @@ func (b *Buffer[T]) insertBatchAt(ctx context.Context, to target, items []T) err
 	if b.plain && !b.tracing.Load() && ctx.Err() == nil && b.partitions[to.first].AppendAll(items) {
 		return nil
 	}
-	_, err := b.traced(ctx, to, items)
+	_, err := b.insertAll(ctx, to, items)
 	return err
 }
 
 // insertBatchKeyed is InsertBatch with Key.
 func (b *Buffer[T]) insertBatchKeyed(ctx context.Context, items []T) error {
 	if ctx.Err() != nil {
-		return b.refuse(0, len(items), partition.ContextError(ctx))
+		return b.refuseAll(ctx, len(items), partition.ContextError(ctx))
 	}
 	shares, err := b.split(items)
 	if err != nil {
-		return b.refuse(0, len(items), err)
+		return b.refuseAll(ctx, len(items), err)
 	}
 	if !b.tracing.Load() {
 		return b.placeShares(ctx, shares, trace.SpanContext{})

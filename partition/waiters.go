@@ -62,8 +62,9 @@ func (q *Waiters) Join() *Waiter {
 	return w
 }
 
-// Rejoin puts a waiter that was woken back in the queue, before it looks for
-// room again, and ahead of those that have not had their turn.
+// Rejoin puts a waiter that was woken and found no room back in the queue, ahead
+// of those that have not had their turn. It must look for room once more before
+// it sleeps.
 func (q *Waiters) Rejoin(w *Waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
