@@ -123,7 +123,8 @@ func (p *Partition[T]) Close() {
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true
-		p.fill.last = 0 // the fast path sends every insert to the one that sees closed
+		// What is being filled is empty from here on, and so the fast path sends
+		// every insert to the one that sees closed.
 		if len(p.fill.items) > 0 {
 			p.seal(p.reason(flusher.Shutdown))
 		}

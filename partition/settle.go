@@ -200,8 +200,8 @@ func (p *Partition[T]) settle(b *batch[T], n int, outcome telemetry.Outcome, cla
 }
 
 // land takes the batches whose items all have an outcome, and over which no
-// attempt runs, out of flight. Their slots come free: a batch that has waited
-// for one is closed, and inserts that wait for room are woken.
+// attempt runs, out of flight. Their slots come free, and an insert that waits
+// for room is woken.
 func (p *Partition[T]) land(now time.Time) {
 	landed := func(b *batch[T]) bool { return b.left == 0 && b.running == nil }
 	for _, b := range p.flights {
@@ -222,11 +222,7 @@ func (p *Partition[T]) land(now time.Time) {
 		p.recycle(b)
 		return true
 	})
-	room := false
-	if len(p.flights) < before {
-		p.advance()
-		room = !p.full()
-	}
+	room := len(p.flights) < before && !p.full()
 	p.mu.Unlock()
 	if room {
 		// One each: whoever takes room wakes the next. To wake all who wait for the
