@@ -14,8 +14,9 @@ import (
 // It blocks until everything has its outcome, and returns nil then. When ctx
 // ends before, or that of anybody else who has called Shutdown, the attempts are
 // cancelled with the cause ErrClosed and get FlushGrace to return; what is left
-// is given back in a *ShutdownError. So with a ctx that has ended it takes
-// FlushGrace at most, and without an end to ctx as long as the Flusher needs.
+// is given back in a *ShutdownError. So with a ctx that has ended it attempts
+// nothing and takes FlushGrace at most; without an end to ctx, as long as the
+// Flusher needs.
 //
 // Nothing is attempted and nothing counted after it returned. It may be called
 // several times and at once, and has the same answer for all. With the ctx of
@@ -24,11 +25,15 @@ func (b *Buffer[T]) Shutdown(ctx context.Context) error {
 	if b.reentrant(ctx) {
 		return ErrReentrant
 	}
+	abort := func() { b.abort(ctx) }
+	if ctx.Err() != nil {
+		b.aborting.Do(abort) // first, so that nothing is attempted any more
+	}
 	b.closing.Do(b.close)
 	select {
 	case <-b.finished:
 	case <-ctx.Done():
-		b.aborting.Do(func() { b.abort(ctx) })
+		b.aborting.Do(abort)
 		<-b.finished
 	}
 	return b.result
@@ -47,6 +52,7 @@ func (b *Buffer[T]) close() {
 
 // abort cancels what runs.
 func (b *Buffer[T]) abort(ctx context.Context) {
+	b.closed.Store(true)
 	b.cause = partition.ContextError(ctx)
 	for _, p := range b.partitions {
 		p.Abort()

@@ -121,28 +121,33 @@ func New[T any](ctx context.Context, cfg Config[T]) *Partition[T] {
 // held flushed with Trigger Shutdown. It does not wait. See Stopped.
 func (p *Partition[T]) Close() {
 	p.mu.Lock()
-	if !p.closed {
-		p.closed = true
-		// What is being filled is empty from here on, and so the fast path sends
-		// every insert to the one that sees closed.
-		if len(p.fill.items) > 0 {
-			p.seal(p.reason(flusher.Shutdown))
-		}
-	}
+	p.close()
 	p.mu.Unlock()
 	p.Waiters.Wake(p.Waiters.Len())
 	p.signal()
 }
 
-// Abort, after Close, cancels the attempts that run, with the cause ErrClosed,
-// starts no others, and gives the Flusher FlushGrace to return. It does not
-// wait.
+// Abort is Close where it was not called, and then cancels the attempts that
+// run, with the cause ErrClosed, starts no others, and gives the Flusher
+// FlushGrace to return. It does not wait.
 func (p *Partition[T]) Abort() {
 	p.mu.Lock()
-	p.aborted = true // before the attempts can see it
+	p.close() // at once with the next: no attempt starts in between
+	p.aborted = true
 	p.mu.Unlock()
-	p.cancel(ErrClosed)
+	p.cancel(ErrClosed) // after aborted, so that run knows why they fail
+	p.Waiters.Wake(p.Waiters.Len())
 	p.signal()
+}
+
+// close requires that mu is held.
+func (p *Partition[T]) close() {
+	p.closed = true
+	// What is being filled is empty from here on, and so the fast path sends every
+	// insert to the one that sees closed.
+	if len(p.fill.items) > 0 {
+		p.seal(p.reason(flusher.Shutdown))
+	}
 }
 
 // Stopped is closed once the partition's goroutine has ended: nothing starts
