@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// The names in the output folder. Until the output is whole, every file has
+// partialSuffix as well.
+const (
+	rejectedName  = "rejected.ndjson"
+	groupPrefix   = "group-"
+	groupSuffix   = ".ndjson"
+	partialSuffix = ".partial"
+)
+
+// fileName returns the final name of a group's file, or that of the rejected.
+func fileName(group int64) string {
+	if group == rejectedGroup {
+		return rejectedName
+	}
+	return groupPrefix + strconv.FormatInt(group, 10) + groupSuffix
+}
+
+// isOutput tells whether a file of this name is one that fileName names. No
+// other file in the folder is ever touched.
+func isOutput(name string) bool {
+	digits, isGroup := strings.CutPrefix(strings.TrimSuffix(name, groupSuffix), groupPrefix)
+	group, err := strconv.ParseInt(digits, 10, 64)
+	return name == rejectedName || isGroup && err == nil && group >= 0 && name == fileName(group)
+}
+
+// An output is the folder of the groups' files.
+type output struct{ folder string }
+
+// openOutput makes the folder ready: it creates it, and removes what a run that
+// was cut short has left. The file of rejected lines is always there, so it is
+// created at once, and a folder that cannot be written to is found out early.
+func openOutput(folder string) (output, error) {
+	out := output{folder}
+	err := os.MkdirAll(folder, 0o777)
+	if err == nil {
+		err = out.each(func(name string) (bool, error) {
+			if final, partial := strings.CutSuffix(name, partialSuffix); !partial || !isOutput(final) {
+				return false, nil
+			}
+			return true, os.Remove(out.path(name))
+		})
+	}
+	if err == nil {
+		err = os.WriteFile(out.path(rejectedName+partialSuffix), nil, 0o666)
+	}
+	if err != nil {
+		return output{}, fmt.Errorf("preparing the output folder: %w: give one that can be written to with -out", err)
+	}
+	return out, nil
+}
+
+// openGroup opens the partial file of a group: an openFunc.
+func (out output) openGroup(group int64) (appendFile, int64, error) {
+	file, err := os.OpenFile(out.path(fileName(group)+partialSuffix), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, file.Close())
+	}
+	return file, info.Size(), nil
+}
+
+// publish gives the files their final names, in place of the output of the run
+// before, of which nothing remains. The caller has closed them.
+func (out output) publish() error {
+	err := out.each(func(name string) (bool, error) {
+		if !isOutput(name) {
+			return false, nil
+		}
+		_, err := os.Lstat(out.path(name + partialSuffix))
+		if errors.Is(err, fs.ErrNotExist) {
+			return true, os.Remove(out.path(name)) // a group that is no more
+		}
+		return false, err
+	})
+	if err == nil {
+		err = out.each(func(name string) (bool, error) {
+			final, partial := strings.CutSuffix(name, partialSuffix)
+			if !partial || !isOutput(final) {
+				return false, nil
+			}
+			return true, os.Rename(out.path(name), out.path(final))
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("giving the output its final names: %w", err)
+	}
+	return nil
+}
+
+// each calls do with the name of every file in the folder. As a folder that is
+// changed while it is read may skip entries, it does so again until do has
+// changed nothing. It holds only some names at a time: there may be millions.
+func (out output) each(do func(name string) (changed bool, err error)) error {
+	for again := true; again; {
+		again = false
+		folder, err := os.Open(out.folder)
+		if err != nil {
+			return err
+		}
+		for err == nil {
+			var names []string
+			names, err = folder.Readdirnames(200)
+			for _, name := range names {
+				changed, failed := do(name)
+				if failed != nil {
+					return errors.Join(failed, folder.Close())
+				}
+				again = again || changed
+			}
+		}
+		if closed := folder.Close(); closed != nil || err != io.EOF {
+			return errors.Join(err, closed)
+		}
+	}
+	return nil
+}
+
+func (out output) path(name string) string { return filepath.Join(out.folder, name) }

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// writeFiles writes files of the given content into a folder.
+func writeFiles(t *testing.T, folder string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o666))
+	}
+}
+
+// readFiles returns the content of all files in a folder, by their name.
+func readFiles(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	files := map[string]string{}
+	for _, entry := range entries {
+		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+		require.NoError(t, err)
+		files[entry.Name()] = string(content)
+	}
+	return files
+}
+
+func TestOnlyOwnNamesAreOutput(t *testing.T) {
+	for _, group := range []int64{rejectedGroup, 0, 1, 20417, math.MaxInt64} {
+		require.True(t, isOutput(fileName(group)), fileName(group))
+	}
+	for _, name := range []string{
+		"", "group-", "group-.ndjson", "group-01.ndjson", "group--1.ndjson", "group-+1.ndjson", "group-1", "group-a.ndjson",
+		"group-1.ndjson.partial", "group-1.ndjson.bak", "my-group-1.ndjson", "group-9223372036854775808.ndjson",
+		"Rejected.ndjson", "rejected.ndjson.old", "rejected", "1.ndjson",
+	} {
+		require.False(t, isOutput(name), name)
+	}
+}
+
+func TestOutputReplacesAllOfTheRunBefore(t *testing.T) {
+	folder := t.TempDir()
+	writeFiles(t, folder, map[string]string{
+		"group-1.ndjson": "old", "group-2.ndjson": "old", "rejected.ndjson": "old",
+		"group-3.ndjson.partial": "of a run cut short", "notes.txt": "mine", "group-x.ndjson.partial": "mine",
+	})
+	out, err := openOutput(folder)
+	require.NoError(t, err)
+	require.NotContains(t, readFiles(t, folder), "group-3.ndjson.partial")
+
+	file, size, err := out.openGroup(1)
+	require.NoError(t, err)
+	require.Zero(t, size)
+	_, err = file.Write([]byte("new"))
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+	require.Equal(t, map[string]string{
+		"group-1.ndjson": "old", "group-2.ndjson": "old", "rejected.ndjson": "old",
+		"group-1.ndjson.partial": "new", "rejected.ndjson.partial": "",
+		"notes.txt": "mine", "group-x.ndjson.partial": "mine",
+	}, readFiles(t, folder))
+
+	require.NoError(t, out.publish())
+	require.Equal(t, map[string]string{
+		"group-1.ndjson": "new", "rejected.ndjson": "",
+		"notes.txt": "mine", "group-x.ndjson.partial": "mine",
+	}, readFiles(t, folder))
+}
+
+func TestOpenGroupAppends(t *testing.T) {
+	out, err := openOutput(filepath.Join(t.TempDir(), "a", "b"))
+	require.NoError(t, err)
+	for i := range 3 {
+		file, size, err := out.openGroup(7)
+		require.NoError(t, err)
+		require.EqualValues(t, i, size)
+		_, err = file.Write([]byte("xyz"))
+		require.NoError(t, err)
+		require.NoError(t, file.Truncate(int64(i)+1))
+		require.NoError(t, file.Close())
+	}
+	require.NoError(t, out.publish())
+	require.Equal(t, map[string]string{"group-7.ndjson": "xxx", "rejected.ndjson": ""}, readFiles(t, out.folder))
+}
+
+func TestPublishManyFiles(t *testing.T) {
+	out, err := openOutput(t.TempDir())
+	require.NoError(t, err)
+	const n = 500 // more than are listed at a time
+	for group := range int64(n) {
+		writeFiles(t, out.folder, map[string]string{fileName(group) + partialSuffix: "", fileName(n + group): "stale"})
+	}
+	require.NoError(t, out.publish())
+	files := readFiles(t, out.folder)
+	require.Len(t, files, n+1)
+	for group := range int64(n) {
+		require.Contains(t, files, fileName(group))
+	}
+}
+
+func TestOutputFolderThatCannotBeUsed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o666))
+	for _, folder := range []string{file, filepath.Join(file, "below")} {
+		_, err := openOutput(folder)
+		require.ErrorContains(t, err, "preparing the output folder")
+		require.ErrorContains(t, err, "-out")
+	}
+	_, _, err := output{file}.openGroup(1)
+	require.Error(t, err)
+	require.ErrorContains(t, output{file}.publish(), "final names")
+
+	folder := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(folder, "group-1.ndjson", "full"), 0o777))
+	writeFiles(t, folder, map[string]string{"group-1.ndjson.partial": "x"})
+	require.ErrorContains(t, output{folder}.publish(), "group-1.ndjson", "a folder is in the way")
+}
