@@ -2,6 +2,7 @@ package partition
 
 import (
 	"runtime"
+	"slices"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -51,6 +52,10 @@ func (p *Partition[T]) AppendAll(items []T) bool {
 // filled is accepted all the same, and waits in batches of its own.
 func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 	p.mu.Lock()
+	if merged, err := p.merge(offer); merged || err != nil {
+		p.mu.Unlock()
+		return err
+	}
 	if p.full() && p.lagging() {
 		// Inserts that keep every processor busy can fill a partition faster than
 		// its goroutines get their turn. One turn now is all that is missing, and
@@ -59,6 +64,10 @@ func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 		p.mu.Unlock()
 		runtime.Gosched()
 		p.mu.Lock()
+		if merged, err := p.merge(offer); merged || err != nil {
+			p.mu.Unlock()
+			return err
+		}
 	}
 	if p.closed {
 		p.mu.Unlock()
@@ -81,6 +90,10 @@ func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 // error.
 func (p *Partition[T]) Displace(offer *Offer[T], link trace.SpanContext) error {
 	p.mu.Lock()
+	if merged, err := p.merge(offer); merged || err != nil {
+		p.mu.Unlock()
+		return err
+	}
 	if p.closed {
 		p.mu.Unlock()
 		return ErrClosed
@@ -133,6 +146,9 @@ func (p *Partition[T]) take(offer *Offer[T], link trace.SpanContext) (sealed boo
 			p.begin()
 		}
 		p.fill.items = append(p.fill.items, items[:n]...)
+		if p.cfg.Store != nil {
+			p.store(n)
+		}
 		p.fill.bytes = sum(p.fill.bytes, bytes)
 		if link.IsValid() {
 			p.fill.links.Add(link)
@@ -150,11 +166,11 @@ func (p *Partition[T]) take(offer *Offer[T], link trace.SpanContext) (sealed boo
 // that the partition is full.
 func (p *Partition[T]) dropOldest() int {
 	if p.slots() == 0 {
-		p.seal(flusher.Size)
+		p.seal(p.reason(flusher.Size))
 	}
 	first := max(p.cfg.MaxInFlight-len(p.flights), 0) // those before it have a slot
 	b := p.ready[first]
-	p.ready = append(p.ready[:first], p.ready[first+1:]...)
+	p.ready = slices.Delete(p.ready, first, first+1)
 	p.settled[telemetry.Dropped][telemetry.ClassOverflow] += b.size
 	for _, barrier := range b.barriers {
 		barrier.settle(0, errOverflow)

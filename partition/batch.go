@@ -111,6 +111,9 @@ func (p *Partition[T]) recycle(b *batch[T]) {
 	if b.shared || len(p.free) > p.cfg.MaxInFlight {
 		return
 	}
+	if p.cfg.Store != nil {
+		p.cfg.Store.Free(b.items)
+	}
 	if p.pointers {
 		clear(b.items)
 	}

@@ -141,6 +141,9 @@ func (p *Partition[T]) seal(trigger flusher.Trigger) {
 		barrier.items += len(p.fill.items)
 	}
 	p.ready = append(p.ready, newBatch(&p.fill, trigger))
+	if p.cfg.Store != nil {
+		p.cfg.Store.Sealed()
+	}
 	p.renew()
 }
 

@@ -2,6 +2,7 @@ package partition
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/go-databuffer/databuffer/flusher"
@@ -102,7 +103,7 @@ func (p *Partition[T]) launch(now time.Time) *batch[T] {
 		return nil
 	}
 	b := p.ready[0]
-	p.ready = append(p.ready[:0], p.ready[1:]...)
+	p.ready = slices.Delete(p.ready, 0, 1)
 	p.flights = append(p.flights, b)
 	p.inFlight += b.size
 	b.first = content[T]{items: b.items, id: p.newID()}

@@ -34,6 +34,7 @@ type Config[T any] struct {
 	FlushTimeout  time.Duration
 	FlushGrace    time.Duration
 
+	Store    Store[T] // nil: a slice of items and nothing else
 	Recorder *telemetry.Recorder
 	Log      *Log
 	Anywhere *Waiters // inserts that take room in any partition of the buffer

@@ -1,0 +1,60 @@
+package partition
+
+// Store changes how the batch being filled keeps its items: it merges an item
+// into one that it holds, or keeps what an item points to in memory of its own.
+// It stands beside the slice of items, and a partition without a Store pays
+// nothing for it. Every method is called under the partition's lock, so a Store
+// needs none, and must neither block nor panic.
+type Store[T any] interface {
+	// Merge merges an item into one of the batch being filled, and tells whether
+	// it did. It comes before the question of room, since it takes none. An error
+	// refuses the item.
+	Merge(filling []T, item T) (merged bool, err error)
+	// Keep returns what is to be held for an item, at this index of the batch.
+	Keep(index int, item T) T
+	// Sealed tells that the batch being filled was closed: the next begins at
+	// index 0.
+	Sealed()
+	// Free tells that nobody reads the items of a batch any more.
+	Free(items []T)
+}
+
+// Merge has the Store merge an item, if it can. It is the fast path of a
+// partition whose Store does, for items that come without a link; where it
+// reports false, Accept has the answer.
+func (p *Partition[T]) Merge(item T) (merged bool, err error) {
+	p.mu.Lock()
+	merged, err = p.cfg.Store.Merge(p.fill.items, item)
+	p.mu.Unlock()
+	return merged, err
+}
+
+// AppendSized is Append for an item that comes with a size and goes through the
+// Store.
+func (p *Partition[T]) AppendSized(item T, size int) bool {
+	p.mu.Lock()
+	if n := len(p.fill.items); uint(n-1) < p.fill.last && size < p.cfg.MaxBytes-p.fill.bytes {
+		p.fill.items = append(p.fill.items, p.cfg.Store.Keep(n, item))
+		p.fill.bytes += size
+		p.mu.Unlock()
+		return true
+	}
+	p.mu.Unlock()
+	return false
+}
+
+// merge is Merge for an offer of one item. It requires that mu is held.
+func (p *Partition[T]) merge(offer *Offer[T]) (merged bool, err error) {
+	if p.cfg.Store == nil || len(offer.Items) != 1 {
+		return false, nil
+	}
+	return p.cfg.Store.Merge(p.fill.items, offer.Items[0])
+}
+
+// store puts the last n items of the batch being filled through the Store. It
+// requires that mu is held.
+func (p *Partition[T]) store(n int) {
+	for i := len(p.fill.items) - n; i < len(p.fill.items); i++ {
+		p.fill.items[i] = p.cfg.Store.Keep(i, p.fill.items[i])
+	}
+}
