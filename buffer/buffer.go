@@ -30,6 +30,7 @@ type Buffer[T any] struct {
 	_    [128]byte
 
 	cfg       Config[T]
+	stored    bool // made by NewStored
 	recorder  *telemetry.Recorder
 	producers atomic.Uint64      // that were given out
 	sticky    sync.Pool          // of *partition.Partition[T]: where a processor's last insert found room
@@ -48,7 +49,10 @@ type Buffer[T any] struct {
 // New makes a buffer and starts one goroutine for each partition. It does not
 // block. The error joins one for every bad setting, each with its field, its
 // value and what is allowed; nothing is started then.
-func New[T any](cfg Config[T]) (*Buffer[T], error) {
+func New[T any](cfg Config[T]) (*Buffer[T], error) { return build(cfg, nil) }
+
+// build is New, with a Store for each partition where store is not nil.
+func build[T any](cfg Config[T], store func() partition.Store[T]) (*Buffer[T], error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
@@ -66,7 +70,8 @@ func New[T any](cfg Config[T]) (*Buffer[T], error) {
 	}
 	b := &Buffer[T]{
 		partitions: make([]*partition.Partition[T], cfg.Partitions),
-		plain:      cfg.Key == nil && cfg.SizeOf == nil,
+		plain:      cfg.Key == nil && cfg.SizeOf == nil && store == nil,
+		stored:     store != nil,
 		recorder:   recorder,
 		cfg:        cfg,
 		anywhere:   new(partition.Waiters),
@@ -80,18 +85,18 @@ func New[T any](cfg Config[T]) (*Buffer[T], error) {
 	b.divide = b.mask&(b.mask+1) != 0
 	b.turn.Store(^uint64(0)) // the first turn is partition 0's
 	b.producers.Store(^uint64(0))
-	b.start()
+	b.start(store)
 	recorder.Observe(b.observe)
 	return b, nil
 }
 
 // start starts the partitions.
-func (b *Buffer[T]) start() {
+func (b *Buffer[T]) start(store func() partition.Store[T]) {
 	var seed [8]byte
 	rand.Read(seed[:]) // never fails
 	ctx := context.WithValue(context.Background(), b.inside, true)
 	for i := range b.partitions {
-		b.partitions[i] = partition.New(ctx, partition.Config[T]{
+		cfg := partition.Config[T]{
 			Name:          b.cfg.Name,
 			Index:         i,
 			Seed:          seed,
@@ -110,6 +115,10 @@ func (b *Buffer[T]) start() {
 			Recorder:      b.recorder,
 			Log:           b.log,
 			Anywhere:      b.anywhere,
-		})
+		}
+		if store != nil {
+			cfg.Store = store()
+		}
+		b.partitions[i] = partition.New(ctx, cfg)
 	}
 }

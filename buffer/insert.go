@@ -255,7 +255,7 @@ func (b *Buffer[T]) measure(items []T) (sizes []int, err error) {
 
 // tooLarge is ErrTooLarge where an item is, by the size that was measured.
 func (b *Buffer[T]) tooLarge(offer *partition.Offer[T]) error {
-	if b.cfg.MaxBytes == 0 {
+	if b.cfg.MaxBytes == 0 || b.stored {
 		return nil
 	}
 	for i, size := range offer.Sizes {
