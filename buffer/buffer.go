@@ -20,8 +20,8 @@ type Buffer[T any] struct {
 	tracing    *atomic.Bool // the recorder's: an SDK wants spans
 	mask       uint64       // len(partitions)-1, where that is a power of two less one
 	divide     bool         // where it is not
-	plain      bool         // neither Key nor SizeOf has to be asked
-	inTurn     bool         // and routing is RoundRobin
+	plain      bool         // items come without sizes, and are only appended
+	inTurn     bool         // and are routed RoundRobin, without a Key
 
 	// turn counts the inserts that were routed. It is written by every one of
 	// them, so it has its cache lines to itself.
@@ -70,7 +70,7 @@ func build[T any](cfg Config[T], store func() partition.Store[T]) (*Buffer[T], e
 	}
 	b := &Buffer[T]{
 		partitions: make([]*partition.Partition[T], cfg.Partitions),
-		plain:      cfg.Key == nil && cfg.SizeOf == nil && store == nil,
+		plain:      cfg.SizeOf == nil && store == nil,
 		stored:     store != nil,
 		recorder:   recorder,
 		cfg:        cfg,
@@ -79,7 +79,7 @@ func build[T any](cfg Config[T], store func() partition.Store[T]) (*Buffer[T], e
 		log:        partition.NewLog(cfg.Logger, cfg.Name),
 		finished:   make(chan struct{}),
 	}
-	b.inTurn = b.plain && cfg.Routing == RoundRobin
+	b.inTurn = b.plain && cfg.Key == nil && cfg.Routing == RoundRobin
 	b.tracing = recorder.TracingFlag()
 	b.mask = uint64(cfg.Partitions) - 1
 	b.divide = b.mask&(b.mask+1) != 0

@@ -66,6 +66,9 @@ func (b *Buffer[T]) insert(ctx context.Context, item T) error {
 		if err != nil {
 			return b.refuseAll(ctx, 1, err)
 		}
+		if b.plain && !b.tracing.Load() && ctx.Err() == nil && b.partitions[i].Append(&item) {
+			return nil
+		}
 		return b.insertAt(ctx, target{first: i, pinned: true}, item)
 	case b.cfg.Routing == Sticky:
 		p := b.stick()

@@ -8,20 +8,25 @@ import "context"
 type Producer[T any] struct {
 	buffer *Buffer[T]
 	to     target
+	plain  bool // items are only appended, there is no Key either
 }
 
 // Producer gives out the partitions in turn. It does not block. With Key set,
 // what the producer inserts is routed by Key instead.
 func (b *Buffer[T]) Producer() *Producer[T] {
 	turn := b.producers.Add(1)
-	return &Producer[T]{buffer: b, to: target{first: int(turn % uint64(len(b.partitions))), pinned: true}}
+	return &Producer[T]{
+		buffer: b,
+		to:     target{first: int(turn % uint64(len(b.partitions))), pinned: true},
+		plain:  b.plain && b.cfg.Key == nil,
+	}
 }
 
 // Insert is Buffer.Insert, but for this producer's partition: where that is
 // full, it waits or fails though others have room.
 func (p *Producer[T]) Insert(ctx context.Context, item T) error {
 	b := p.buffer
-	if b.plain && !b.tracing.Load() && ctx.Err() == nil && b.partitions[p.to.first].Append(&item) {
+	if p.plain && !b.tracing.Load() && ctx.Err() == nil && b.partitions[p.to.first].Append(&item) {
 		return nil
 	}
 	if b.cfg.Key != nil {

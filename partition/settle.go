@@ -24,6 +24,7 @@ func (p *Partition[T]) end(a *attempt[T], now time.Time, aborted bool) {
 
 	b.running = nil
 	if a.err == nil {
+		p.newest = nil
 		p.cfg.Recorder.Attempted(now.Sub(a.started), telemetry.ClassNone)
 		if !c.settled {
 			p.succeed(b, c, len(c.items))
