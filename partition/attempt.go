@@ -17,6 +17,8 @@ import (
 type attempt[T any] struct {
 	batch     *batch[T]
 	content   *content[T]
+	view      flusher.Batch[T] // what the Flusher is given
+	cancel    context.CancelFunc
 	started   time.Time
 	giveUpAt  time.Time // when timeout and grace are over; zero: never
 	abandoned bool
@@ -44,15 +46,13 @@ func (p *Partition[T]) start(ctx context.Context, b *batch[T], c *content[T], no
 		to = p.cfg.DeadLetter
 	}
 	ctx = b.flush.Context(ctx)
-	var cancel context.CancelFunc
 	if p.cfg.FlushTimeout > 0 {
-		ctx, cancel = context.WithTimeoutCause(ctx, p.cfg.FlushTimeout, flusher.ErrTimeout)
+		ctx, a.cancel = context.WithTimeoutCause(ctx, p.cfg.FlushTimeout, flusher.ErrTimeout)
 		a.giveUpAt = now.Add(p.cfg.FlushTimeout).Add(p.cfg.FlushGrace)
 	} else {
-		ctx, cancel = context.WithCancel(ctx)
+		ctx, a.cancel = context.WithCancel(ctx)
 	}
-	p.starting.Add(1)
-	go p.attempt(ctx, cancel, a, to, flusher.Batch[T]{
+	a.view = flusher.Batch[T]{
 		Items:     c.items,
 		ID:        c.id,
 		Buffer:    p.cfg.Name,
@@ -62,29 +62,47 @@ func (p *Partition[T]) start(ctx context.Context, b *batch[T], c *content[T], no
 		Oldest:    b.oldest,
 		Meta:      p.cfg.FlushMeta,
 		Cause:     c.cause,
-	})
+	}
+	p.starting.Add(1)
+	go p.attempt(ctx, a, to)
 }
 
 // attempt calls the Flusher and reports how it ended: it returned, panicked, or
 // left by runtime.Goexit.
-func (p *Partition[T]) attempt(ctx context.Context, cancel context.CancelFunc, a *attempt[T], to flusher.Flusher[T], batch flusher.Batch[T]) {
+//
+// A new goroutine's stack is small, and to let it grow costs a tenth of a whole
+// flush cycle. So as little as possible is done here.
+func (p *Partition[T]) attempt(ctx context.Context, a *attempt[T], to flusher.Flusher[T]) {
 	p.starting.Add(-1)
 	// So it ended unless something else is written over it.
-	a.err, a.class, a.verdict = flusher.ErrGoexit, telemetry.ClassGoexit, flusher.Verdict{Whole: true, Final: true}
-	defer func() {
-		if value := recover(); value != nil {
-			a.err, a.class = &flusher.PanicError{Value: value, Stack: debug.Stack()}, telemetry.ClassPanic
-		}
-		a.cause = context.Cause(ctx)
-		cancel()
-		p.mu.Lock()
-		p.done = append(p.done, a)
-		p.mu.Unlock()
-		p.signal()
-	}()
-	err := to.Flush(ctx, batch)
-	verdict := flusher.Inspect(err, len(batch.Items)) // here, for it calls methods of the user's error
+	a.err, a.class, a.verdict = flusher.ErrGoexit, telemetry.ClassGoexit, final
+	defer p.report(ctx, a)
+	a.returned(to.Flush(ctx, a.view))
+}
+
+// final fails a whole batch for good.
+var final = flusher.Verdict{Whole: true, Final: true}
+
+// returned notes what the Flusher has returned. It comes before the attempt is
+// over, for it calls methods of the user's error.
+func (a *attempt[T]) returned(err error) {
+	var verdict flusher.Verdict
+	if err != nil {
+		verdict = flusher.Inspect(err, len(a.view.Items))
+	}
 	a.err, a.class, a.verdict = err, telemetry.ClassNone, verdict
+}
+
+// report hands the attempt to run. It is deferred.
+func (p *Partition[T]) report(ctx context.Context, a *attempt[T]) {
+	if value := recover(); value != nil {
+		a.err, a.class = &flusher.PanicError{Value: value, Stack: debug.Stack()}, telemetry.ClassPanic
+	}
+	a.cause = context.Cause(ctx)
+	p.mu.Lock()
+	p.done = append(p.done, a)
+	p.mu.Unlock()
+	p.signal()
 }
 
 // failure is what an attempt that has ended without success says of its items.

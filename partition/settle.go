@@ -11,6 +11,7 @@ import (
 // end takes in an attempt whose goroutine has ended.
 func (p *Partition[T]) end(a *attempt[T], now time.Time, aborted bool) {
 	b, c := a.batch, a.content
+	a.cancel()
 	if a.abandoned {
 		p.abandoned = slices.DeleteFunc(p.abandoned, func(x *attempt[T]) bool { return x == a })
 		p.mu.Lock()
