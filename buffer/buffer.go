@@ -32,6 +32,7 @@ type Buffer[T any] struct {
 	cfg       Config[T]
 	stored    bool // made by NewStored
 	recorder  *telemetry.Recorder
+	before    telemetry.Observation // what it had counted when this buffer began
 	producers atomic.Uint64      // that were given out
 	sticky    sync.Pool          // of *partition.Partition[T]: where a processor's last insert found room
 	anywhere  *partition.Waiters // inserts that take room in any partition
@@ -68,11 +69,18 @@ func build[T any](cfg Config[T], store func() partition.Store[T]) (*Buffer[T], e
 	if err != nil {
 		return nil, fmt.Errorf("databuffer: New: buffer %q: %w", cfg.Name, err)
 	}
+	return assemble(cfg, store, recorder, telemetry.Observation{}), nil
+}
+
+// assemble makes and starts a buffer of settings that are checked and filled
+// in.
+func assemble[T any](cfg Config[T], store func() partition.Store[T], recorder *telemetry.Recorder, before telemetry.Observation) *Buffer[T] {
 	b := &Buffer[T]{
 		partitions: make([]*partition.Partition[T], cfg.Partitions),
 		plain:      cfg.SizeOf == nil && store == nil,
 		stored:     store != nil,
 		recorder:   recorder,
+		before:     before,
 		cfg:        cfg,
 		anywhere:   new(partition.Waiters),
 		inside:     new(inside),
@@ -87,7 +95,7 @@ func build[T any](cfg Config[T], store func() partition.Store[T]) (*Buffer[T], e
 	b.producers.Store(^uint64(0))
 	b.start(store)
 	recorder.Observe(b.observe)
-	return b, nil
+	return b
 }
 
 // start starts the partitions.

@@ -48,7 +48,8 @@ func (b *Buffer[T]) Size() int {
 
 // observe is what the metrics show.
 func (b *Buffer[T]) observe() telemetry.Observation {
-	o := telemetry.Observation{Waiting: b.anywhere.Len()}
+	o := b.before
+	o.Waiting = b.anywhere.Len()
 	for _, p := range b.partitions {
 		p.Observe(&o)
 	}

@@ -143,7 +143,7 @@ func (b *Buffer[T]) placeShares(ctx context.Context, shares []share[T], link tra
 			continue
 		}
 		refused.Rejected = append(refused.Rejected, s.indexes...)
-		if !slices.Contains(errs, s.err) {
+		if !slices.ContainsFunc(errs, func(err error) bool { return errors.Is(err, s.err) }) {
 			errs = append(errs, s.err)
 		}
 		b.partitions[s.to.first].Refuse(len(s.offer.Items), reason(s.err))

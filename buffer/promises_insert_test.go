@@ -112,6 +112,22 @@ func TestPromiseFull(t *testing.T) {
 			close(g.open)
 		})
 	})
+	t.Run("a filled batch waits, and the next one is begun", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGate()
+			cfg := config(&sink{answer: g.answer})
+			cfg.Overflow, cfg.MaxSize = buffer.Reject, 10
+			buf := open(t, cfg)
+			require.NoError(t, buf.InsertBatch(t.Context(), upTo(25))) // 10 in flight, 10 wait, 5 begun
+			synctest.Wait()
+			assert.ErrorIs(t, buf.Insert(t.Context(), 1), buffer.ErrFull)
+			assert.ErrorIs(t, buf.InsertBatch(t.Context(), upTo(2)), buffer.ErrFull)
+			close(g.open)
+			synctest.Wait()
+			insert(t, buf, 26)
+			assert.Equal(t, []int{21, 22, 23, 24, 25, 26}, buf.Dump())
+		})
+	})
 	t.Run("an interval or a manual flush only marks the batch", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate()

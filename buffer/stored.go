@@ -13,6 +13,18 @@ func NewStored[T any](cfg Config[T], store func() partition.Store[T]) (*Buffer[T
 	return build(cfg, store)
 }
 
+// Check is what NewStored says of the settings. It starts nothing. It carries no
+// compatibility promise.
+func Check[T any](cfg Config[T]) error { return cfg.check() }
+
+// Again makes and starts a buffer of b's settings, with Stores of its own, which
+// goes on with b's telemetry: the counts add up under one registration, so that
+// being stopped and started often holds no more memory than once. It is for after
+// Shutdown has returned. It carries no compatibility promise.
+func (b *Buffer[T]) Again(store func() partition.Store[T]) *Buffer[T] {
+	return assemble(b.cfg, store, b.recorder, b.observe().Counts())
+}
+
 // Inside gives aggregate and writer what their fast paths need: the partitions,
 // the flag that says that an SDK wants spans, so that inserts have to go through
 // Insert, and nothing else. It carries no compatibility promise.

@@ -86,8 +86,8 @@ func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 }
 
 // Displace is Accept for Overflow DropOldest: where the partition is full, the
-// oldest filled batch that waits for a slot is dropped. ErrClosed is its only
-// error.
+// oldest filled batch that waits for a slot is dropped, and more of them as long
+// as more items come in than that made room for. ErrClosed is its only error.
 func (p *Partition[T]) Displace(offer *Offer[T], link trace.SpanContext) error {
 	p.mu.Lock()
 	if merged, err := p.merge(offer); merged || err != nil {
@@ -99,8 +99,8 @@ func (p *Partition[T]) Displace(offer *Offer[T], link trace.SpanContext) error {
 		return ErrClosed
 	}
 	dropped := 0
-	if p.full() {
-		dropped = p.dropOldest()
+	for p.full() && dropped < len(offer.Items) {
+		dropped += p.dropOldest()
 	}
 	sealed := p.take(offer, link)
 	p.mu.Unlock()
@@ -113,13 +113,11 @@ func (p *Partition[T]) Displace(offer *Offer[T], link trace.SpanContext) error {
 	return nil
 }
 
-// Refuse counts n items that were not accepted.
+// Refuse counts n items that were not accepted, until Left was called.
 func (p *Partition[T]) Refuse(n int, reason telemetry.Reason) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	select {
-	case <-p.stopped: // the counts are final
-	default:
+	if !p.final {
 		p.rejected[reason] += n
 	}
 }
@@ -171,7 +169,11 @@ func (p *Partition[T]) dropOldest() int {
 	first := max(p.cfg.MaxInFlight-len(p.flights), 0) // those before it have a slot
 	b := p.ready[first]
 	p.ready = slices.Delete(p.ready, first, first+1)
+	p.gate()
 	p.settled[telemetry.Dropped][telemetry.ClassOverflow] += b.size
+	if p.witness != nil {
+		p.witness.Lost(b.size, telemetry.Dropped, errOverflow)
+	}
 	for _, barrier := range b.barriers {
 		barrier.settle(0, errOverflow)
 		barrier.leave()

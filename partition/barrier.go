@@ -80,7 +80,26 @@ func (p *Partition[T]) Wait(ctx context.Context, barrier *Barrier) (result flush
 	if slices.Contains(p.fill.barriers, barrier) {
 		result.Items += len(p.fill.items)
 	}
-	return result, barrier.batches == 0
+	if barrier.batches == 0 {
+		return result, true
+	}
+	p.dismiss(barrier)
+	return result, false
+}
+
+// dismiss has no batch care for the barrier any more: its caller has gone. It
+// requires that mu is held.
+func (p *Partition[T]) dismiss(barrier *Barrier) {
+	without := func(barriers []*Barrier) []*Barrier {
+		return slices.DeleteFunc(barriers, func(b *Barrier) bool { return b == barrier })
+	}
+	p.fill.barriers = without(p.fill.barriers)
+	for _, b := range p.ready {
+		b.barriers = without(b.barriers)
+	}
+	for _, b := range p.flights {
+		b.barriers = without(b.barriers)
+	}
 }
 
 // join has the barrier wait for a batch of n items.

@@ -56,6 +56,7 @@ type content[T any] struct {
 	id        flusher.ID
 	parent    *content[T]     // whose items it was taken from; nil for a batch's first
 	attempt   int             // how many have begun
+	anew      int             // how many of them do not count any more, since the last of these made Progress
 	notBefore time.Time       // of the next attempt
 	cause     error           // set for the dead letter: why it was given up
 	class     telemetry.Class // of cause

@@ -16,7 +16,8 @@ type filling[T any] struct {
 	// uint(n-1) < last. It is the threshold less two, so that the first item
 	// (n-1 wraps to the largest uint), the one that fills the batch, and those
 	// that come to a full batch all go the slow way; so does every item that
-	// comes to a closed partition, where the batch stays empty.
+	// comes to a closed partition, where the batch stays empty. It is 0, and the
+	// fast path closed, while a filled batch waits for a slot.
 	last  uint
 	items []T
 
@@ -150,11 +151,21 @@ func (p *Partition[T]) seal(trigger flusher.Trigger) {
 // renew begins an empty batch in a slice that has been used before, if one is
 // free. It requires that mu is held.
 func (p *Partition[T]) renew() {
-	threshold := jitter.Add(p.cfg.MaxSize, p.cfg.MaxSizeJitter)
-	p.fill = filling[T]{threshold: threshold, last: uint(max(threshold-2, 0))}
+	p.fill = filling[T]{threshold: jitter.Add(p.cfg.MaxSize, p.cfg.MaxSizeJitter)}
+	p.gate()
 	if n := len(p.free); n > 0 {
 		p.fill.items, p.free[n-1] = p.free[n-1], nil
 		p.free = p.free[:n-1]
+	}
+}
+
+// gate opens the fast path, or closes it while a filled batch waits for a slot:
+// the partition is full then, though the next batch may be begun. It requires
+// that mu is held, and follows whatever changes slots.
+func (p *Partition[T]) gate() {
+	p.fill.last = 0
+	if p.slots() >= 0 {
+		p.fill.last = uint(max(p.fill.threshold-2, 0))
 	}
 }
 

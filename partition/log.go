@@ -108,8 +108,12 @@ func (l *Log) write(kind line) {
 		slog.String("reason", kind.class.String()),
 		slog.Any("cause", cause),
 	}
-	if p, ok := errors.AsType[*flusher.PanicError](cause); ok {
-		attrs = append(attrs, slog.String("stack", string(p.Stack)))
+	if kind.class == telemetry.ClassPanic { // then the panic comes first in the cause, before anything of the user's
+		if p, ok := errors.AsType[*flusher.PanicError](cause); ok {
+			attrs = append(attrs, slog.String("stack", string(p.Stack)))
+		}
 	}
+	// Nobody else could recover a panic of the Logger, and nobody can be told.
+	defer func() { _ = recover() }()
 	l.logger.LogAttrs(context.Background(), kind.level, kind.message, attrs...)
 }

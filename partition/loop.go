@@ -147,7 +147,9 @@ func (p *Partition[T]) abandonOverdue(now time.Time) {
 		f := p.overdue()
 		p.cfg.Recorder.Attempted(now.Sub(a.started), f.class)
 		p.cfg.Log.Abandoned(len(a.content.items), f.err)
-		p.fail(b, a.content, f, now)
+		if !a.content.settled { // by the late success of the one abandoned before
+			p.fail(b, a.content, f, now)
+		}
 	}
 }
 
@@ -188,7 +190,11 @@ func (p *Partition[T]) empty() bool {
 
 // setAlarm sets the timer for what is due next.
 func (p *Partition[T]) setAlarm(now time.Time) {
-	next := p.graceEnds
+	if !p.graceEnds.IsZero() {
+		p.wakeAt(now, p.graceEnds) // nothing else is due any more
+		return
+	}
+	var next time.Time
 	sooner := func(t time.Time) {
 		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
 			next = t
@@ -210,4 +216,11 @@ func (p *Partition[T]) setAlarm(now time.Time) {
 	if !next.IsZero() {
 		p.alert(now, next)
 	}
+}
+
+// wakeAt is alert for whoever does not hold mu.
+func (p *Partition[T]) wakeAt(now, t time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.alert(now, t)
 }

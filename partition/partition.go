@@ -57,6 +57,7 @@ type Partition[T any] struct {
 	mu     sync.Mutex
 	fill   filling[T]
 	closed bool // inserts are refused
+	final  bool // the counts do not change any more
 
 	ready   []*batch[T]   // closed, in order; run takes them as slots come free
 	flights []*batch[T]   // in flight; only run changes it
@@ -77,8 +78,9 @@ type Partition[T any] struct {
 
 	// Fixed by New.
 	cfg      Config[T]
-	pointers bool // T holds pointers: a used slice is cleared before it waits for reuse
-	limit    int  // attempts of a batch; 0: without end
+	pointers bool    // T holds pointers: a used slice is cleared before it waits for reuse
+	limit    int     // attempts of a batch; 0: without end
+	witness  Witness // the Store, where it is one; else nil
 	wake     chan struct{}
 	timer    *time.Timer
 	cancel   context.CancelCauseFunc // ends every attempt's context
@@ -111,6 +113,7 @@ func New[T any](ctx context.Context, cfg Config[T]) *Partition[T] {
 		timer:    time.NewTimer(time.Hour),
 		stopped:  make(chan struct{}),
 	}
+	p.witness, _ = cfg.Store.(Witness)
 	p.timer.Stop()
 	p.renew()
 	ctx, p.cancel = context.WithCancelCause(ctx)
@@ -157,9 +160,12 @@ func (p *Partition[T]) Stopped() <-chan struct{} { return p.stopped }
 
 // Left is what Abort left over, in the order accepted: undelivered, because no
 // attempt over it runs; in doubt, because one still does and may succeed. The
-// error is the newest failure of an attempt, if there was one. Call it after
-// Stopped.
+// error is the newest failure of an attempt, if there was one. From then on the
+// counts are final. Call it after Stopped.
 func (p *Partition[T]) Left() (undelivered, inDoubt []T, failure error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.final = true
 	return p.undelivered, p.inDoubt, p.newest
 }
 

@@ -73,8 +73,7 @@ func (p *Partition[T]) succeedLate(b *batch[T], c *content[T]) {
 
 // fail decides what becomes of the items of an attempt that has failed.
 func (p *Partition[T]) fail(b *batch[T], c *content[T], f failure, now time.Time) {
-	p.newest = f.err
-	b.flush.AttemptFailed(c.attempt, len(c.items), f.class)
+	p.failed(b, c, f)
 	switch {
 	case c.dead():
 		p.failDead(b, c, f, now)
@@ -84,10 +83,20 @@ func (p *Partition[T]) fail(b *batch[T], c *content[T], f failure, now time.Time
 		half := len(c.items) / 2
 		b.push(&content[T]{items: c.items[half:], id: p.newID(), parent: c})
 		b.push(&content[T]{items: c.items[:half:half], id: p.newID(), parent: c})
+		c.items = nil // its parts hold what is left; their line of parents need not
 	case f.verdict.Final:
 		p.giveUp(b, c, f.class, f.err)
 	default:
 		p.retry(b, c, f, now)
+	}
+}
+
+// failed tells of an attempt that has failed.
+func (p *Partition[T]) failed(b *batch[T], c *content[T], f failure) {
+	p.newest = f.err
+	b.flush.AttemptFailed(c.attempt, len(c.items), f.class)
+	if p.witness != nil {
+		p.witness.Failed(f.err)
 	}
 }
 
@@ -102,6 +111,7 @@ func (p *Partition[T]) failPart(b *batch[T], c *content[T], f failure, now time.
 	if len(f.verdict.Permanent) > 0 {
 		p.giveUp(b, p.pick(c, f.verdict.Permanent), telemetry.ClassPermanent, f.err)
 	}
+	c.items = nil // as in a bisection
 }
 
 // failDead is fail for an attempt of the dead letter.
@@ -123,8 +133,11 @@ func (p *Partition[T]) failDead(b *batch[T], c *content[T], f failure, now time.
 
 // retry has c attempted again, unless no attempt is left.
 func (p *Partition[T]) retry(b *batch[T], c *content[T], f failure, now time.Time) {
-	if p.limit > 0 && c.attempt >= p.limit {
-		p.giveUp(b, c, telemetry.ClassExhausted, fmt.Errorf("no attempt left after %d (Retry.MaxAttempts): %w", c.attempt, f.err))
+	if _, ok := f.err.(*Progress); ok {
+		c.anew = c.attempt
+	}
+	if n := c.attempt - c.anew; p.limit > 0 && n >= p.limit {
+		p.giveUp(b, c, telemetry.ClassExhausted, fmt.Errorf("no attempt left after %d (Retry.MaxAttempts): %w", n, f.err))
 		return
 	}
 	p.backOff(b, c, f, now)
@@ -133,7 +146,7 @@ func (p *Partition[T]) retry(b *batch[T], c *content[T], f failure, now time.Tim
 // backOff puts c next in line, after a backoff, or what RetryAfter asks for
 // where that is longer.
 func (p *Partition[T]) backOff(b *batch[T], c *content[T], f failure, now time.Time) {
-	c.notBefore = now.Add(max(p.cfg.Retry.Backoff(c.attempt), f.verdict.After))
+	c.notBefore = now.Add(max(p.cfg.Retry.Backoff(c.attempt-c.anew), f.verdict.After))
 	b.push(c)
 }
 
@@ -156,8 +169,7 @@ func (p *Partition[T]) drop(b *batch[T], n int, class telemetry.Class, cause err
 // keep leaves what an attempt that Abort has cancelled did not deliver to
 // giveBack.
 func (p *Partition[T]) keep(b *batch[T], c *content[T], f failure) {
-	p.newest = f.err
-	b.flush.AttemptFailed(c.attempt, len(c.items), f.class)
+	p.failed(b, c, f)
 	if f.verdict.Whole {
 		b.push(c)
 		return
@@ -175,7 +187,7 @@ func (p *Partition[T]) pick(c *content[T], indexes []int) *content[T] {
 	for i, index := range indexes {
 		items[i] = c.items[index]
 	}
-	return &content[T]{items: items, id: p.newID(), parent: c, attempt: c.attempt, class: c.class, cause: c.cause}
+	return &content[T]{items: items, id: p.newID(), parent: c, attempt: c.attempt, anew: c.anew, class: c.class, cause: c.cause}
 }
 
 // settle is the one place where items in flight get their outcome. cause is nil
@@ -195,6 +207,9 @@ func (p *Partition[T]) settle(b *batch[T], n int, outcome telemetry.Outcome, cla
 		b.delivered += n
 	} else {
 		b.class, b.failure = class, cause
+		if p.witness != nil && outcome != telemetry.Returned {
+			p.witness.Lost(n, outcome, cause)
+		}
 	}
 	for _, barrier := range b.barriers {
 		barrier.settle(delivered, cause)
@@ -224,6 +239,7 @@ func (p *Partition[T]) land(now time.Time) {
 		p.recycle(b)
 		return true
 	})
+	p.gate()
 	room := len(p.flights) < before && !p.full()
 	p.mu.Unlock()
 	if room {

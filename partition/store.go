@@ -1,5 +1,7 @@
 package partition
 
+import "github.com/go-databuffer/databuffer/telemetry"
+
 // Store changes how the batch being filled keeps its items: it merges an item
 // into one that it holds, or keeps what an item points to in memory of its own.
 // It stands beside the slice of items, and a partition without a Store pays
@@ -18,6 +20,30 @@ type Store[T any] interface {
 	// Free tells that nobody reads the items of a batch any more.
 	Free(items []T)
 }
+
+// A Witness is a Store that wants to know what fails, beyond what is counted and
+// logged.
+type Witness interface {
+	// Failed tells of an attempt that failed. The partition's goroutine calls it,
+	// without the lock.
+	Failed(err error)
+	// Lost tells of items that were dropped, or taken by the dead letter, before
+	// anybody who waits for their outcome knows of it. It is called under the
+	// partition's lock, and may take a lock under which no other is taken.
+	Lost(items int, outcome telemetry.Outcome, cause error)
+}
+
+// Progress is what a Flusher returns that got somewhere, though not to the end
+// of what it was given: the attempts left are counted anew, with the shortest
+// backoff. It changes nothing else that is said about Err, and counts as the
+// outermost error only.
+type Progress struct{ Err error }
+
+// Error is the text of Err.
+func (e *Progress) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *Progress) Unwrap() error { return e.Err }
 
 // Merge has the Store merge an item, if it can. It is the fast path of a
 // partition whose Store does, for items that come without a link; where it
