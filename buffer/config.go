@@ -134,7 +134,9 @@ type Config[T any] struct {
 	MeterProvider  metric.MeterProvider
 
 	// Logger is told of items that are dropped or given up and of attempts that
-	// are abandoned; see the package documentation. Default slog.Default().
+	// are abandoned; see the package documentation. A DeadLetter that reports what
+	// it is given may do without: slog.New(slog.DiscardHandler). Default
+	// slog.Default().
 	Logger *slog.Logger
 }
 

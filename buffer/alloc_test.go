@@ -1,0 +1,73 @@
+//go:build !race
+
+package buffer_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-databuffer/databuffer/buffer"
+	"github.com/go-databuffer/databuffer/flusher"
+)
+
+// What is not noise about the speed: allocations. The race detector makes some
+// of its own.
+
+func TestInsertDoesNotAllocate(t *testing.T) {
+	ctx := context.Background()
+	items := make([]record, 100)
+	open := func(change func(*buffer.Config[record])) *buffer.Buffer[record] {
+		cfg := buffer.Config[record]{Name: "alloc", Flusher: flusher.Items(discard[record]), Partitions: 8}
+		change(&cfg)
+		buf, err := buffer.New(cfg)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = buf.Shutdown(ctx) })
+		for range 2000 { // the slices that the partitions cycle through have their size then
+			_ = buf.InsertBatch(ctx, items)
+		}
+		return buf
+	}
+	plain := open(func(*buffer.Config[record]) {})
+	sticky := open(func(c *buffer.Config[record]) { c.Routing = buffer.Sticky })
+	keyed := open(func(c *buffer.Config[record]) { c.Key = func(r record) uint64 { return r[0] } })
+	producer := plain.Producer()
+
+	for name, insert := range map[string]func(i uint64) error{
+		"Insert":               func(i uint64) error { return plain.Insert(ctx, record{i}) },
+		"Insert, Sticky":       func(i uint64) error { return sticky.Insert(ctx, record{i}) },
+		"Insert, Key":          func(i uint64) error { return keyed.Insert(ctx, record{i}) },
+		"Producer.Insert":      func(i uint64) error { return producer.Insert(ctx, record{i}) },
+		"InsertBatch":          func(uint64) error { return plain.InsertBatch(ctx, items) },
+		"InsertBatch, Sticky":  func(uint64) error { return sticky.InsertBatch(ctx, items) },
+		"Producer.InsertBatch": func(uint64) error { return producer.InsertBatch(ctx, items) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			// Flush cycles included: their few allocations are for thousands of items.
+			var i uint64
+			assert.Zero(t, testing.AllocsPerRun(50_000, func() {
+				i++
+				_ = insert(i)
+			}))
+		})
+	}
+}
+
+func TestFlushCycleAllocatesLittle(t *testing.T) {
+	ctx := context.Background()
+	delivered := make(chan struct{})
+	buf, err := buffer.New(buffer.Config[record]{
+		Name: "alloc", MaxSize: 4,
+		Flusher: flusher.Items(func(context.Context, []record) error { delivered <- struct{}{}; return nil }),
+	})
+	require.NoError(t, err)
+	defer buf.Shutdown(ctx)
+	assert.LessOrEqual(t, testing.AllocsPerRun(2000, func() {
+		for i := range 4 {
+			_ = buf.Insert(ctx, record{uint64(i)})
+		}
+		<-delivered
+	}), 10.0)
+}
