@@ -33,10 +33,10 @@ type Buffer[T any] struct {
 	stored    bool // made by NewStored
 	recorder  *telemetry.Recorder
 	before    telemetry.Observation // what it had counted when this buffer began
-	producers atomic.Uint64      // that were given out
-	sticky    sync.Pool          // of *partition.Partition[T]: where a processor's last insert found room
-	anywhere  *partition.Waiters // inserts that take room in any partition
-	inside    *inside            // key in the context of the Flusher
+	producers atomic.Uint64         // that were given out
+	sticky    sync.Pool             // of *partition.Partition[T]: where a processor's last insert found room
+	anywhere  *partition.Waiters    // inserts that take room in any partition
+	inside    *inside               // key in the context of the Flusher
 	log       *partition.Log
 
 	closing  sync.Once     // Shutdown has begun

@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"github.com/go-databuffer/databuffer/partition"
@@ -13,9 +14,10 @@ func NewStored[T any](cfg Config[T], store func() partition.Store[T]) (*Buffer[T
 	return build(cfg, store)
 }
 
-// Check is what NewStored says of the settings. It starts nothing. It carries no
+// Check is what NewStored says of the settings, without the line above them, to
+// be joined with what else is wrong. It starts nothing. It carries no
 // compatibility promise.
-func Check[T any](cfg Config[T]) error { return cfg.check() }
+func Check[T any](cfg Config[T]) error { return errors.Unwrap(cfg.check()) }
 
 // Again makes and starts a buffer of b's settings, with Stores of its own, which
 // goes on with b's telemetry: the counts add up under one registration, so that

@@ -46,10 +46,13 @@ func (r *Recorder) Observe(source func() Observation) { r.source.Store(&source) 
 // lives. A later buffer of the same name goes on counting where this one ended,
 // for OpenTelemetry sums the two; that is what the gauges are zero for, too.
 func (r *Recorder) Freeze(last Observation) {
-	counts := Observation{
-		Accepted: last.Accepted, Rejected: last.Rejected, Processed: last.Processed, Retried: last.Retried,
-	}
+	counts := last.Counts()
 	r.Observe(func() Observation { return counts })
+}
+
+// Counts is what only grows of the observation.
+func (o Observation) Counts() Observation {
+	return Observation{Accepted: o.Accepted, Rejected: o.Rejected, Processed: o.Processed, Retried: o.Retried}
 }
 
 // observables are the instruments that a collection reads, with the attribute
