@@ -202,7 +202,7 @@ func (a reply) wait(ctx context.Context) {
 }
 
 // failed is the error for a batch of n items, and the indexes that it fails.
-func (a reply) failed(n int) (err error, indexes []int) {
+func (a reply) failed(n int) (indexes []int, err error) {
 	chosen := func(bits uint64) (indexes []int) {
 		for i := range n {
 			if bits>>(i%64)&1 == 1 {
@@ -213,33 +213,33 @@ func (a reply) failed(n int) (err error, indexes []int) {
 	}
 	all := chosen(^uint64(0))
 	these, those := chosen(a.these), chosen(a.those)
-	part := func(err error, indexes []int) (error, []int) {
+	part := func(err error, indexes []int) ([]int, error) {
 		if len(indexes) == 0 {
-			return flusher.Partial(err), all
+			return all, flusher.Partial(err)
 		}
-		return flusher.Partial(err, indexes...), indexes
+		return indexes, flusher.Partial(err, indexes...)
 	}
 	switch a.kind {
 	case ok:
 		return nil, nil
 	case throttled:
-		return flusher.RetryAfter(errSink, a.after), all
+		return all, flusher.RetryAfter(errSink, a.after)
 	case permanent:
-		return flusher.Permanent(errSink), all
+		return all, flusher.Permanent(errSink)
 	case partly:
 		return part(errSink, these)
 	case partlyForGood:
 		return part(flusher.Permanent(errSink), these)
 	case joined:
-		first, some := part(flusher.RetryAfter(errSink, a.after), these)
-		second, others := part(flusher.Permanent(errSink), those)
-		return errors.Join(first, second), slices.Concat(some, others)
+		some, first := part(flusher.RetryAfter(errSink, a.after), these)
+		others, second := part(flusher.Permanent(errSink), those)
+		return slices.Concat(some, others), errors.Join(first, second)
 	case outOfRange:
-		return flusher.Partial(errSink, 0, n), all
+		return all, flusher.Partial(errSink, 0, n)
 	case joinedWhole:
-		return errors.Join(flusher.Partial(errSink, 0), errSink), all
+		return all, errors.Join(flusher.Partial(errSink, 0), errSink)
 	default:
-		return errSink, all
+		return all, errSink
 	}
 }
 

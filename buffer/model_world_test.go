@@ -69,7 +69,7 @@ func (d *destination) Flush(ctx context.Context, batch flusher.Batch[int]) error
 	if a.inside {
 		d.fromInside(ctx)
 	}
-	err, failed := a.failed(len(batch.Items))
+	failed, err := a.failed(len(batch.Items))
 	d.mu.Lock()
 	attempt.end = time.Now()
 	d.running[batch.Partition]--
