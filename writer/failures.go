@@ -1,0 +1,171 @@
+package writer
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/go-databuffer/databuffer/partition"
+	"github.com/go-databuffer/databuffer/telemetry"
+)
+
+const (
+	maxErrors = 100 // that Errors keeps
+	maxCauses = 16  // that Sync, Stop and Close join
+)
+
+// failures is what has gone wrong. It is the partition's Witness.
+type failures struct {
+	// mu protects the fields below. No other lock is taken while it is held, but
+	// it is taken under the partition's.
+	mu       sync.Mutex
+	newest   []error // a ring, once it is full
+	oldest   int     // of the ring
+	unsynced tally   // since the last Sync
+	run      *tally  // since the last Start
+}
+
+// tally is what a Sync or a Stop tells: what was not written, and the Every
+// callbacks that failed.
+type tally struct {
+	causes []error // the newest
+	more   int     // that were before them
+	writes int     // in those
+}
+
+// Failed notes an attempt that failed, which may be tried again.
+func (f *failures) Failed(err error) {
+	if p, ok := err.(*partition.Progress); ok {
+		err = p.Err
+	}
+	if h, ok := err.(*halted); ok {
+		err = h.err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note(err)
+}
+
+// Lost notes Writes that will not reach the output.
+func (f *failures) Lost(writes int, outcome telemetry.Outcome, cause error) {
+	f.fail(&lostError{writes: writes, outcome: outcome, cause: cause})
+}
+
+// fail notes what Sync and Stop tell, too.
+func (f *failures) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note(err)
+	f.unsynced.add(err)
+	f.run.add(err)
+}
+
+// called notes a callback that failed. A keep-alive that did says nothing about
+// what was written.
+func (f *failures) called(c Periodic, err error) {
+	err = fmt.Errorf("writer: %s: %w", c, err)
+	if c.serial {
+		f.fail(err)
+	} else {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.note(err)
+	}
+}
+
+// left notes what a Stop leaves behind.
+func (f *failures) left(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note(err)
+}
+
+// note requires that mu is held.
+func (f *failures) note(err error) {
+	if len(f.newest) < maxErrors {
+		f.newest = append(f.newest, err)
+		return
+	}
+	f.newest[f.oldest] = err
+	f.oldest = (f.oldest + 1) % maxErrors
+}
+
+// all is a copy, the oldest first.
+func (f *failures) all() []error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Concat(f.newest[f.oldest:], f.newest[:f.oldest])
+}
+
+// last is the newest, or nil.
+func (f *failures) last() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.newest) == 0 {
+		return nil
+	}
+	return f.newest[(f.oldest+len(f.newest)-1)%len(f.newest)]
+}
+
+// sync is what to tell since the last time; nil: nothing.
+func (f *failures) sync() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := f.unsynced.err()
+	f.unsynced = tally{}
+	return err
+}
+
+// begin begins the tally of a run. The one before stays its run's, which may
+// not have told it yet.
+func (f *failures) begin() *tally {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.run = new(tally)
+	return f.run
+}
+
+// sum is what a run has to tell; nil: nothing.
+func (f *failures) sum(run *tally) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return run.err()
+}
+
+func (t *tally) add(err error) {
+	if len(t.causes) == maxCauses {
+		t.more++
+		if lost, ok := t.causes[0].(*lostError); ok {
+			t.writes += lost.writes
+		}
+		t.causes = slices.Delete(t.causes, 0, 1)
+	}
+	t.causes = append(t.causes, err)
+}
+
+func (t *tally) err() error {
+	var more error
+	if t.more > 0 {
+		more = fmt.Errorf("writer: %d failures before, of %d Writes, are left out here", t.more, t.writes)
+	}
+	return errors.Join(append([]error{more}, t.causes...)...)
+}
+
+// lostError is Writes that will not reach the output. Its text is made when it is
+// asked for: it calls the cause's, which is the user's code, and may not be
+// called under a lock.
+type lostError struct {
+	writes  int
+	outcome telemetry.Outcome
+	cause   error
+}
+
+func (e *lostError) Error() string {
+	if e.outcome == telemetry.DeadLettered {
+		return fmt.Sprintf("writer: %d Writes went to the dead letter: %v", e.writes, e.cause)
+	}
+	return fmt.Sprintf("writer: %d Writes were dropped: %v", e.writes, e.cause)
+}
+
+func (e *lostError) Unwrap() error { return e.cause }
