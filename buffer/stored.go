@@ -27,6 +27,10 @@ func (b *Buffer[T]) Again(store func() partition.Store[T]) *Buffer[T] {
 	return assemble(b.cfg, store, b.recorder, b.observe().Counts())
 }
 
+// Invalid marks the error with which a Store refuses an item, so that it is
+// counted as one of Key or SizeOf is. It carries no compatibility promise.
+func Invalid(err error) error { return &invalidError{err} }
+
 // Inside gives aggregate and writer what their fast paths need: the partitions,
 // the flag that says that an SDK wants spans, so that inserts have to go through
 // Insert, and nothing else. It carries no compatibility promise.

@@ -52,7 +52,7 @@ func (p *Partition[T]) AppendAll(items []T) bool {
 // filled is accepted all the same, and waits in batches of its own.
 func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 	p.mu.Lock()
-	if merged, err := p.merge(offer); merged || err != nil {
+	if merged, err := p.merge(offer, link); merged || err != nil {
 		p.mu.Unlock()
 		return err
 	}
@@ -64,7 +64,7 @@ func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 		p.mu.Unlock()
 		runtime.Gosched()
 		p.mu.Lock()
-		if merged, err := p.merge(offer); merged || err != nil {
+		if merged, err := p.merge(offer, link); merged || err != nil {
 			p.mu.Unlock()
 			return err
 		}
@@ -78,9 +78,15 @@ func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 		return ErrFull
 	}
 	sealed := p.take(offer, link)
+	full := p.merges && p.full()
 	p.mu.Unlock()
 	if sealed {
 		p.signal()
+	}
+	if full {
+		// Those who wait look whether they can be merged into what the batch holds
+		// now: it will hold nothing else.
+		p.Waiters.Wake(p.Waiters.Len())
 	}
 	return nil
 }
@@ -90,7 +96,7 @@ func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 // as more items come in than that made room for. ErrClosed is its only error.
 func (p *Partition[T]) Displace(offer *Offer[T], link trace.SpanContext) error {
 	p.mu.Lock()
-	if merged, err := p.merge(offer); merged || err != nil {
+	if merged, err := p.merge(offer, link); merged || err != nil {
 		p.mu.Unlock()
 		return err
 	}

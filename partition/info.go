@@ -120,6 +120,23 @@ func (p *Partition[T]) Dump() []T {
 	return append(items, p.fill.items...)
 }
 
+// Look shows the items that Dump would copy, batch by batch, the newest first,
+// until look returns false: first those of the batch being filled, which may be
+// none, then those of the batches that are ready. It is called under the
+// partition's lock, so look must neither block nor keep what it is shown.
+func (p *Partition[T]) Look(look func(items []T) (more bool)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !look(p.fill.items) {
+		return
+	}
+	for _, b := range slices.Backward(p.ready) {
+		if !look(b.items) {
+			return
+		}
+	}
+}
+
 // Size is the length of what Dump would copy.
 func (p *Partition[T]) Size() int {
 	p.mu.Lock()

@@ -81,6 +81,7 @@ type Partition[T any] struct {
 	pointers bool    // T holds pointers: a used slice is cleared before it waits for reuse
 	limit    int     // attempts of a batch; 0: without end
 	witness  Witness // the Store, where it is one; else nil
+	merges   bool    // the Store is a Merger
 	wake     chan struct{}
 	timer    *time.Timer
 	cancel   context.CancelCauseFunc // ends every attempt's context
@@ -114,6 +115,7 @@ func New[T any](ctx context.Context, cfg Config[T]) *Partition[T] {
 		stopped:  make(chan struct{}),
 	}
 	p.witness, _ = cfg.Store.(Witness)
+	_, p.merges = cfg.Store.(Merger)
 	p.timer.Stop()
 	p.renew()
 	ctx, p.cancel = context.WithCancelCause(ctx)

@@ -1,12 +1,16 @@
 package partition
 
-import "github.com/go-databuffer/databuffer/telemetry"
+import (
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/go-databuffer/databuffer/telemetry"
+)
 
 // Store changes how the batch being filled keeps its items: it merges an item
 // into one that it holds, or keeps what an item points to in memory of its own.
 // It stands beside the slice of items, and a partition without a Store pays
 // nothing for it. Every method is called under the partition's lock, so a Store
-// needs none, and must neither block nor panic.
+// needs none, and must neither block nor panic; Merge may end the goroutine.
 type Store[T any] interface {
 	// Merge merges an item into one of the batch being filled, and tells whether
 	// it did. It comes before the question of room, since it takes none. An error
@@ -20,6 +24,10 @@ type Store[T any] interface {
 	// Free tells that nobody reads the items of a batch any more.
 	Free(items []T)
 }
+
+// A Merger is a Store whose Merge merges. An insert that waits for room there may
+// need none any more, once an item that it can be merged into was accepted.
+type Merger interface{ Merges() }
 
 // A Witness is a Store that wants to know what fails, beyond what is counted and
 // logged.
@@ -45,14 +53,21 @@ func (e *Progress) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *Progress) Unwrap() error { return e.Err }
 
-// Merge has the Store merge an item, if it can. It is the fast path of a
-// partition whose Store does, for items that come without a link; where it
-// reports false, Accept has the answer.
-func (p *Partition[T]) Merge(item T) (merged bool, err error) {
+// Merge has the Store merge an item if it can, and is else Append by way of the
+// Store. It is the fast path of a partition whose Store merges, for items that
+// come without a size and without a link; where it reports false and no error,
+// Accept has the answer. An error refuses the item.
+func (p *Partition[T]) Merge(item T) (accepted bool, err error) {
 	p.mu.Lock()
-	merged, err = p.cfg.Store.Merge(p.fill.items, item)
-	p.mu.Unlock()
-	return merged, err
+	defer p.mu.Unlock() // also where the user's code ends the goroutine
+	if accepted, err = p.cfg.Store.Merge(p.fill.items, item); accepted || err != nil {
+		return accepted, err
+	}
+	if n := len(p.fill.items); uint(n-1) < p.fill.last {
+		p.fill.items = append(p.fill.items, p.cfg.Store.Keep(n, item))
+		return true, nil
+	}
+	return false, nil
 }
 
 // AppendSized is Append for an item that comes with a size and goes through the
@@ -69,12 +84,29 @@ func (p *Partition[T]) AppendSized(item T, size int) bool {
 	return false
 }
 
-// merge is Merge for an offer of one item. It requires that mu is held.
-func (p *Partition[T]) merge(offer *Offer[T]) (merged bool, err error) {
+// merge has the Store merge an offer of one item, if it can. It requires that mu
+// is held.
+func (p *Partition[T]) merge(offer *Offer[T], link trace.SpanContext) (merged bool, err error) {
 	if p.cfg.Store == nil || len(offer.Items) != 1 {
 		return false, nil
 	}
-	return p.cfg.Store.Merge(p.fill.items, offer.Items[0])
+	return p.mergeOne(offer.Items[0], link)
+}
+
+// mergeOne is the rest of merge.
+func (p *Partition[T]) mergeOne(item T, link trace.SpanContext) (merged bool, err error) {
+	returned := false
+	defer func() {
+		if !returned { // the user's code ends the goroutine
+			p.mu.Unlock()
+		}
+	}()
+	merged, err = p.cfg.Store.Merge(p.fill.items, item)
+	returned = true
+	if merged {
+		p.fill.links.Add(link)
+	}
+	return merged, err
 }
 
 // store puts the last n items of the batch being filled through the Store. It

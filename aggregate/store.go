@@ -1,0 +1,81 @@
+package aggregate
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/go-databuffer/databuffer/buffer"
+	"github.com/go-databuffer/databuffer/flusher"
+)
+
+// store knows where in the batch being filled each key is: it is the
+// partition.Store of one partition, whose lock protects it.
+type store[K comparable, V any] struct {
+	merge func(stored *V, value V)
+	index map[K]int // of the key's entry in the batch being filled
+	room  int       // keys that index has had at once, about
+}
+
+func newStore[K comparable, V any](merge func(stored *V, value V)) *store[K, V] {
+	return &store[K, V]{merge: merge, index: make(map[K]int)}
+}
+
+// Merge merges an entry into the one of the same key. A panic refuses it: that
+// of merge, and that of a key which cannot be compared.
+func (s *store[K, V]) Merge(filling []Entry[K, V], item Entry[K, V]) (merged bool, err error) {
+	i, found := 0, false
+	defer func() {
+		if value := recover(); value != nil {
+			merged, err = false, refusal(found, value)
+		}
+	}()
+	if i, found = s.index[item.Key]; !found {
+		return false, nil
+	}
+	s.merge(&filling[i].Value, item.Value)
+	filling[i].Count += item.Count
+	return true, nil
+}
+
+// refusal is the error of an Add that has panicked: in merge, where its key was
+// found, and else in looking that up.
+func refusal(found bool, value any) error {
+	what := "the key holds a value that cannot be compared"
+	if found {
+		what = "merge panicked"
+	}
+	return buffer.Invalid(fmt.Errorf("aggregate: %s, the value was not added: %w", what, &flusher.PanicError{Value: value, Stack: debug.Stack()}))
+}
+
+// Keep notes where an entry will be.
+func (s *store[K, V]) Keep(index int, item Entry[K, V]) Entry[K, V] {
+	s.index[item.Key] = index
+	return item
+}
+
+// Sealed forgets all keys. A map that is cleared keeps its size, so that filling
+// it again costs little; but clearing takes as long as it is large, and so one
+// that has become much too large makes place for a new one.
+func (s *store[K, V]) Sealed() {
+	const tooLarge, small = 8, 1000
+	n := len(s.index)
+	s.room = max(s.room, n)
+	if s.room > small && s.room/tooLarge > n {
+		s.index, s.room = make(map[K]int, n), n
+		return
+	}
+	clear(s.index) // of NaNs too, which delete would not find
+}
+
+// Free has nothing to free.
+func (s *store[K, V]) Free([]Entry[K, V]) {}
+
+// Merges makes it a partition.Merger.
+func (s *store[K, V]) Merges() {}
+
+// find looks a key up. One that cannot be compared is not there.
+func (s *store[K, V]) find(key K) (i int, ok bool) {
+	defer func() { _ = recover() }()
+	i, ok = s.index[key]
+	return i, ok
+}
