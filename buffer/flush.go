@@ -12,6 +12,9 @@ import (
 // flushed already goes first. An empty partition flushes nothing. Its errors are
 // the end of ctx, and ErrClosed after Shutdown was called.
 func (b *Buffer[T]) Flush(ctx context.Context) error {
+	if b.closed.Load() {
+		return ErrClosed
+	}
 	if err := partition.ContextError(ctx); err != nil {
 		return err
 	}

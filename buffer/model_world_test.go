@@ -22,8 +22,8 @@ type world struct {
 
 	mu       sync.Mutex // protects the fields below
 	accepted map[int]bool
-	refused  map[int]bool
-	whole    [][]int // accepted by one InsertBatch without Key
+	refused  map[int]time.Time // when
+	whole    [][]int           // accepted by one InsertBatch without Key
 	attempts []*try
 	contents map[flusher.ID][]int
 	last     map[tried]int // the number of the newest attempt
@@ -51,7 +51,7 @@ type tried struct {
 
 func newWorld(t *testing.T) *world {
 	return &world{
-		t: t, accepted: map[int]bool{}, refused: map[int]bool{}, contents: map[flusher.ID][]int{},
+		t: t, accepted: map[int]bool{}, refused: map[int]time.Time{}, contents: map[flusher.ID][]int{},
 		last: map[tried]int{}, first: map[uint64]int{}, running: map[int]int{}, doubtful: map[int]bool{}, runs: map[int]bool{},
 	}
 }
@@ -219,7 +219,7 @@ func (w *world) took(items []int, err error) {
 	}
 	for _, item := range items {
 		if refused[item] {
-			w.refused[item] = true
+			w.refused[item] = time.Now()
 		} else {
 			w.accepted[item] = true
 		}
@@ -280,7 +280,11 @@ func (w *world) settled(left *buffer.ShutdownError[int]) {
 		surely[i], maybe[i] = map[int]bool{}, map[int]bool{}
 	}
 	places := map[int]int{}
+	retried := 0
 	for _, attempt := range w.attempts {
+		if attempt.batch.Attempt > 1 {
+			retried += len(attempt.batch.Items)
+		}
 		sink := 0
 		if attempt.dead {
 			sink = 1
@@ -320,10 +324,17 @@ func (w *world) settled(left *buffer.ShutdownError[int]) {
 			}
 		}
 	}
+	rejected := 0
+	for _, at := range w.refused {
+		if at.Before(w.over) { // what comes after Shutdown is not counted
+			rejected++
+		}
+	}
 	for what, n := range map[string][2]int{
 		"accepted": {counts.Accepted, len(w.accepted)},
 		"returned": {counts.Returned, len(returned)},
-		"rejected": {min(counts.Rejected, len(w.refused)), counts.Rejected}, // what comes after Shutdown is not counted
+		"rejected": {counts.Rejected, min(max(counts.Rejected, rejected), len(w.refused))},
+		"retried":  {counts.Retried, retried},
 		"held":     {counts.Buffered + counts.InFlight, 0},
 	} {
 		if n[0] != n[1] {

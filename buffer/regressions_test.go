@@ -332,23 +332,52 @@ func TestDeliveredItemsAreLetGo(t *testing.T) {
 
 func TestRefusedIsCountedUntilShutdownReturns(t *testing.T) {
 	// One partition has ended already, the other still flushes.
-	synctest.Test(t, func(t *testing.T) {
-		g := newGate()
-		cfg := config(&sink{answer: g.answer})
-		cfg.Partitions = 2
-		buf := open(t, cfg)
-		insert(t, buf, 1) // into the first; the second is empty
-		done := make(chan error)
-		go func() { done <- buf.Shutdown(background()) }()
-		synctest.Wait()
-		for range 4 {
+	for busy := range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGate()
+			cfg := config(&sink{answer: g.answer})
+			cfg.Partitions = 2
+			buf := open(t, cfg)
+			producers := []*buffer.Producer[int]{buf.Producer(), buf.Producer()}
+			require.NoError(t, producers[busy].Insert(t.Context(), 1))
+			done := make(chan error)
+			go func() { done <- buf.Shutdown(background()) }()
+			synctest.Wait()
+			for range 4 {
+				require.ErrorIs(t, buf.Insert(t.Context(), 2), buffer.ErrClosed)
+			}
+			assert.Equal(t, 4, lawful(t, buf).Rejected)
+			close(g.open)
+			require.NoError(t, <-done)
+			before := buf.Info()
 			require.ErrorIs(t, buf.Insert(t.Context(), 2), buffer.ErrClosed)
+			assert.Equal(t, before, buf.Info(), "and not after")
+		})
+	}
+}
+
+// exitsError and explodesError are errors whose text is not to be had.
+type exitsError struct{}
+type explodesError struct{}
+
+func (exitsError) Error() string      { runtime.Goexit(); return "" }
+func (e explodesError) Error() string { panic(e) } // even fmt does not survive that
+
+func TestErrorsAreNotAskedForTheirTextByThePartition(t *testing.T) {
+	// Its goroutine would end, wait, or end the process.
+	for _, err := range []error{exitsError{}, explodesError{}} {
+		if t.Failed() {
+			return
 		}
-		assert.Equal(t, 4, lawful(t, buf).Rejected)
-		close(g.open)
-		require.NoError(t, <-done)
-		before := buf.Info()
-		require.ErrorIs(t, buf.Insert(t.Context(), 2), buffer.ErrClosed)
-		assert.Equal(t, before, buf.Info(), "and not after")
-	})
+		synctest.Test(t, func(t *testing.T) {
+			cfg := config(&sink{answer: fails(err)})
+			cfg.Retry.MaxAttempts = 1
+			buf, err := buffer.New(cfg)
+			require.NoError(t, err)
+			insert(t, buf, 1, 2, 3)
+			synctest.Wait()
+			require.Equal(t, 3, lawful(t, buf).Dropped)
+			require.NoError(t, buf.Shutdown(t.Context()))
+		})
+	}
 }

@@ -3,6 +3,7 @@ package buffer
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/go-databuffer/databuffer/partition"
 )
@@ -66,6 +67,8 @@ func (b *Buffer[T]) finish() {
 	var failures []error
 	for _, p := range b.partitions {
 		<-p.Stopped()
+	}
+	for _, p := range b.partitions {
 		undelivered, inDoubt, failure := p.Left()
 		left.Undelivered = append(left.Undelivered, undelivered...)
 		left.InDoubt = append(left.InDoubt, inDoubt...)
@@ -74,10 +77,26 @@ func (b *Buffer[T]) finish() {
 		}
 	}
 	b.recorder.Freeze(b.observe())
-	b.log.Close()
 	if len(left.Undelivered)+len(left.InDoubt) > 0 {
 		left.Err = errors.Join(append([]error{b.cause}, failures...)...)
 		b.result = &left
+	}
+	b.closeLog()
+}
+
+// closeLog has the last lines written, and waits for a slow Logger no longer than
+// for a slow Flusher.
+func (b *Buffer[T]) closeLog() {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		b.log.Close()
+	}()
+	grace := time.NewTimer(b.cfg.FlushGrace)
+	defer grace.Stop()
+	select {
+	case <-written:
+	case <-grace.C:
 	}
 }
 

@@ -30,7 +30,12 @@ const shownPanic = 512
 // Error returns the text of the value where that is an error or a string, cut
 // off where it is long. Of any other value it names the type only, as the value
 // may be an item.
-func (e *PanicError) Error() string {
+func (e *PanicError) Error() (shown string) {
+	defer func() {
+		if recover() != nil { // fmt does not survive one that panics with itself
+			shown = fmt.Sprintf("flusher: panic: a value of type %T, whose Error method panics", e.Value)
+		}
+	}()
 	var text string
 	switch value := e.Value.(type) {
 	case string:

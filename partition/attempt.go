@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-databuffer/databuffer/flusher"
@@ -22,6 +23,7 @@ type attempt[T any] struct {
 	started   time.Time
 	giveUpAt  time.Time // when timeout and grace are over; zero: never
 	abandoned bool
+	claimed   atomic.Bool // by its goroutine, to begin, or by giveBack, so that it does not
 
 	// The end.
 	err     error           // what Flush returned, or *flusher.PanicError, or flusher.ErrGoexit
@@ -74,6 +76,9 @@ func (p *Partition[T]) start(ctx context.Context, b *batch[T], c *content[T], no
 // flush cycle. So as little as possible is done here.
 func (p *Partition[T]) attempt(ctx context.Context, a *attempt[T], to flusher.Flusher[T]) {
 	p.starting.Add(-1)
+	if !a.claimed.CompareAndSwap(false, true) {
+		return // Shutdown was quicker
+	}
 	// So it ended unless something else is written over it.
 	a.err, a.class, a.verdict = flusher.ErrGoexit, telemetry.ClassGoexit, final
 	defer p.report(ctx, a)
@@ -122,7 +127,7 @@ func (p *Partition[T]) failure(a *attempt[T]) failure {
 		f.class = telemetry.ClassPermanent
 	case errors.Is(a.cause, flusher.ErrTimeout):
 		f.class = telemetry.ClassTimeout
-		f.err = fmt.Errorf("%w (FlushTimeout %s): %w", flusher.ErrTimeout, p.cfg.FlushTimeout, a.err)
+		f.err = &explained{"%v (FlushTimeout " + p.cfg.FlushTimeout.String() + "): %v", []error{flusher.ErrTimeout, a.err}}
 	case errors.Is(a.cause, ErrClosed):
 		f.class = telemetry.ClassShutdown
 	default:

@@ -32,3 +32,21 @@ func ContextError(ctx context.Context) error {
 	}
 	return fmt.Errorf("%w: %w", err, cause)
 }
+
+// explained is an error with what the partition has to say of it. Its text is made
+// when somebody asks for it, and not by the partition: the user's errors may do
+// anything in their Error method.
+type explained struct {
+	format string // of a verb for each error
+	errs   []error
+}
+
+func (e *explained) Error() string {
+	args := make([]any, len(e.errs))
+	for i, err := range e.errs {
+		args[i] = err
+	}
+	return fmt.Sprintf(e.format, args...)
+}
+
+func (e *explained) Unwrap() []error { return e.errs }

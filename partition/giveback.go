@@ -33,7 +33,11 @@ func (p *Partition[T]) giveBackFlight(b *batch[T]) {
 	if a := b.running; a != nil {
 		b.running, b.shared = nil, true
 		if !a.content.settled {
-			p.inDoubt = append(p.inDoubt, a.content.items...)
+			if a.claimed.CompareAndSwap(false, true) { // it has not begun, and will not
+				p.undelivered = append(p.undelivered, a.content.items...)
+			} else {
+				p.inDoubt = append(p.inDoubt, a.content.items...)
+			}
 			p.settle(b, len(a.content.items), telemetry.Returned, telemetry.ClassShutdown, ErrClosed)
 		}
 	}

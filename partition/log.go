@@ -40,7 +40,8 @@ type pending struct {
 	items   int
 	cause   error
 	written time.Time   // the line before; zero: none yet
-	timer   *time.Timer // until the next; nil: nothing is waiting
+	timer   *time.Timer // until the next; nil: nothing waits for its second
+	writing bool        // a line is about to be written
 }
 
 // NewLog makes the log of the buffer that is called name.
@@ -63,8 +64,8 @@ func (l *Log) Abandoned(items int, cause error) {
 	l.note(line{slog.LevelWarn, "databuffer: attempt abandoned, its items are retried", telemetry.ClassTimeout}, items, cause)
 }
 
-// Close writes what has not been written yet, and blocks until the Logger has
-// taken it.
+// Close writes what waits for its second, and blocks until the Logger has taken
+// it. It does not wait for a line that is being written already.
 func (l *Log) Close() {
 	l.mu.Lock()
 	var waiting []line
@@ -89,9 +90,13 @@ func (l *Log) note(kind line, items int, cause error) {
 	}
 	p.items += items
 	p.cause = cause
-	if p.timer == nil {
-		wait := logEvery - time.Since(p.written)
-		p.timer = time.AfterFunc(max(wait, 0), func() { l.write(kind) })
+	switch wait := logEvery - time.Since(p.written); {
+	case p.timer != nil || p.writing: // that line will tell
+	case wait > 0:
+		p.timer = time.AfterFunc(wait, func() { l.write(kind) })
+	default:
+		p.writing = true
+		go l.write(kind)
 	}
 }
 
@@ -99,7 +104,7 @@ func (l *Log) write(kind line) {
 	l.mu.Lock()
 	p := l.lines[kind]
 	items, cause := p.items, p.cause
-	p.items, p.cause, p.timer, p.written = 0, nil, nil, time.Now()
+	p.items, p.cause, p.timer, p.writing, p.written = 0, nil, nil, false, time.Now()
 	l.mu.Unlock()
 
 	attrs := []slog.Attr{

@@ -85,7 +85,7 @@ func (p *Partition[T]) dispatch(ctx context.Context, now time.Time) {
 			ID:        b.first.id,
 			Links:     &b.links,
 		})
-		p.cfg.Recorder.Batch(uint8(b.trigger), b.size, now.Sub(b.oldest))
+		p.cfg.Recorder.Batch(uint8(b.trigger), b.size, max(now.Sub(b.oldest), 0)) // an item may be newer than this step
 		p.start(ctx, b, &b.first, now)
 	}
 }
@@ -146,10 +146,11 @@ func (p *Partition[T]) abandonOverdue(now time.Time) {
 		p.mu.Unlock()
 		f := p.overdue()
 		p.cfg.Recorder.Attempted(now.Sub(a.started), f.class)
-		p.cfg.Log.Abandoned(len(a.content.items), f.err)
-		if !a.content.settled { // by the late success of the one abandoned before
-			p.fail(b, a.content, f, now)
+		if a.content.settled {
+			continue // by the late success of the one abandoned before
 		}
+		p.cfg.Log.Abandoned(len(a.content.items), f.err)
+		p.fail(b, a.content, f, now)
 	}
 }
 

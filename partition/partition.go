@@ -152,7 +152,7 @@ func (p *Partition[T]) close() {
 	// What is being filled is empty from here on, and so the fast path sends every
 	// insert to the one that sees closed.
 	if len(p.fill.items) > 0 {
-		p.seal(p.reason(flusher.Shutdown))
+		p.seal(flusher.Shutdown)
 	}
 }
 
@@ -168,7 +168,9 @@ func (p *Partition[T]) Left() (undelivered, inDoubt []T, failure error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.final = true
-	return p.undelivered, p.inDoubt, p.newest
+	undelivered, inDoubt = p.undelivered, p.inDoubt
+	p.undelivered, p.inDoubt = nil, nil // they are the caller's
+	return undelivered, inDoubt, p.newest
 }
 
 // Index is the partition's place in its buffer.

@@ -1,8 +1,8 @@
 package partition
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-databuffer/databuffer/telemetry"
@@ -104,6 +104,10 @@ func (p *Partition[T]) failed(b *batch[T], c *content[T], f failure) {
 // go on by their own class. What is given up comes first: it does not have to
 // wait for a backoff.
 func (p *Partition[T]) failPart(b *batch[T], c *content[T], f failure, now time.Time) {
+	if len(f.verdict.Permanent) == len(c.items) { // the content stays the same, and so does its ID
+		p.giveUp(b, c, telemetry.ClassPermanent, f.err)
+		return
+	}
 	p.succeed(b, c, len(c.items)-len(f.verdict.Retry)-len(f.verdict.Permanent))
 	if len(f.verdict.Retry) > 0 {
 		p.retry(b, p.pick(c, f.verdict.Retry), f, now)
@@ -128,7 +132,7 @@ func (p *Partition[T]) failDead(b *batch[T], c *content[T], f failure, now time.
 	default:
 		class = telemetry.ClassExhausted
 	}
-	p.drop(b, dropped, class, fmt.Errorf("the dead letter failed: %w; given up before because: %w", f.err, c.cause))
+	p.drop(b, dropped, class, &explained{"the dead letter failed: %v; given up before because: %v", []error{f.err, c.cause}})
 }
 
 // retry has c attempted again, unless no attempt is left.
@@ -137,7 +141,7 @@ func (p *Partition[T]) retry(b *batch[T], c *content[T], f failure, now time.Tim
 		c.anew = c.attempt
 	}
 	if n := c.attempt - c.anew; p.limit > 0 && n >= p.limit {
-		p.giveUp(b, c, telemetry.ClassExhausted, fmt.Errorf("no attempt left after %d (Retry.MaxAttempts): %w", n, f.err))
+		p.giveUp(b, c, telemetry.ClassExhausted, &explained{"no attempt left after " + strconv.Itoa(n) + " (Retry.MaxAttempts): %v", []error{f.err}})
 		return
 	}
 	p.backOff(b, c, f, now)
