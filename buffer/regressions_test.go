@@ -357,8 +357,10 @@ func TestRefusedIsCountedUntilShutdownReturns(t *testing.T) {
 }
 
 // exitsError and explodesError are errors whose text is not to be had.
-type exitsError struct{}
-type explodesError struct{}
+type (
+	exitsError    struct{}
+	explodesError struct{}
+)
 
 func (exitsError) Error() string      { runtime.Goexit(); return "" }
 func (e explodesError) Error() string { panic(e) } // even fmt does not survive that
