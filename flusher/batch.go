@@ -113,7 +113,9 @@ type Result struct {
 	// Partition is the index of the partition, from 0.
 	Partition int
 
-	// Items counts the items that had no outcome yet when SyncFlush was called.
+	// Items counts the items of all batches that the barrier covered, those among
+	// them included that had their outcome before, or joined the batch being
+	// filled meanwhile.
 	Items int
 
 	// Delivered counts those of Items that were delivered. The others were
