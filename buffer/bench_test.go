@@ -50,9 +50,17 @@ func (b *bare) insert(item record, size int) {
 	b.blocks[b.turn.Add(1)%8].append(item, size)
 }
 
-// benchSize is the default MaxSize. A flush cycle costs about 4 µs, so that with
-// smaller batches more of it falls on each item.
-const benchSize = 5000
+// benchSize is the size of batches. A flush cycle costs about 4 µs, so that with
+// small ones more of it falls on each item: eachSize shows both.
+var benchSize = 1000
+
+// eachSize runs a benchmark with batches of 1000, and of the default MaxSize.
+func eachSize(b *testing.B, run func(b *testing.B)) {
+	defer func(size int) { benchSize = size }(benchSize)
+	for _, benchSize = range []int{1000, 5000} {
+		b.Run("MaxSize="+strconv.Itoa(benchSize), run)
+	}
+}
 
 // goroutines runs work in n goroutines, b.N times in all.
 func goroutines(b *testing.B, n int, work func(times int)) {
@@ -86,7 +94,9 @@ func benchBuffer(b *testing.B, cfg buffer.Config[record]) *buffer.Buffer[record]
 }
 
 // BenchmarkInsert stands beside the bare minimum, in one run.
-func BenchmarkInsert(b *testing.B) {
+func BenchmarkInsert(b *testing.B) { eachSize(b, benchInsert) }
+
+func benchInsert(b *testing.B) {
 	ctx := context.Background()
 	for _, n := range []int{1, 2, 8, 64} {
 		b.Run("bare/goroutines="+strconv.Itoa(n), func(b *testing.B) {
@@ -131,7 +141,9 @@ func BenchmarkInsert(b *testing.B) {
 }
 
 // BenchmarkProducer stands beside one bare mutex and append.
-func BenchmarkProducer(b *testing.B) {
+func BenchmarkProducer(b *testing.B) { eachSize(b, benchProducer) }
+
+func benchProducer(b *testing.B) {
 	ctx := context.Background()
 	for _, n := range []int{1, 2, 8} {
 		b.Run("bare/goroutines="+strconv.Itoa(n), func(b *testing.B) {
