@@ -69,7 +69,7 @@ func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 			return err
 		}
 	}
-	if p.closed {
+	if p.closed.Load() {
 		p.mu.Unlock()
 		return ErrClosed
 	}
@@ -100,7 +100,7 @@ func (p *Partition[T]) Displace(offer *Offer[T], link trace.SpanContext) error {
 		p.mu.Unlock()
 		return err
 	}
-	if p.closed {
+	if p.closed.Load() {
 		p.mu.Unlock()
 		return ErrClosed
 	}
@@ -132,7 +132,7 @@ func (p *Partition[T]) Refuse(n int, reason telemetry.Reason) {
 // Flusher, but only for a processor: a batch to be launched, an attempt that has
 // not begun to run, or one that has returned. It requires that mu is held.
 func (p *Partition[T]) lagging() bool {
-	return len(p.done) > 0 || p.starting.Load() > 0 || len(p.ready) > 0 && len(p.flights) < p.cfg.MaxInFlight
+	return p.behind.Load() > 0 || len(p.ready) > 0 && len(p.flights) < p.cfg.MaxInFlight
 }
 
 // take appends what is offered, closing each batch that it fills, and reports
@@ -184,6 +184,7 @@ func (p *Partition[T]) dropOldest() int {
 		barrier.settle(0, errOverflow)
 		barrier.leave()
 	}
+	dropped := b.size
 	p.recycle(b)
-	return b.size
+	return dropped
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,7 +30,7 @@ type attempt[T any] struct {
 	err     error           // what Flush returned, or *flusher.PanicError, or flusher.ErrGoexit
 	class   telemetry.Class // ClassPanic or ClassGoexit where Flush did not return
 	verdict flusher.Verdict // of err
-	cause   error           // why the context had ended; nil: it had not
+	cause   error           // where err is not nil: why the context had ended; nil: it had not
 }
 
 // start begins the next attempt over c. It is the one place that starts the
@@ -65,7 +66,7 @@ func (p *Partition[T]) start(ctx context.Context, b *batch[T], c *content[T], no
 		Meta:      p.cfg.FlushMeta,
 		Cause:     c.cause,
 	}
-	p.starting.Add(1)
+	p.behind.Add(1)
 	go p.attempt(ctx, a, to)
 }
 
@@ -75,7 +76,7 @@ func (p *Partition[T]) start(ctx context.Context, b *batch[T], c *content[T], no
 // A new goroutine's stack is small, and to let it grow costs a tenth of a whole
 // flush cycle. So as little as possible is done here.
 func (p *Partition[T]) attempt(ctx context.Context, a *attempt[T], to flusher.Flusher[T]) {
-	p.starting.Add(-1)
+	p.behind.Add(-1)
 	if !a.claimed.CompareAndSwap(false, true) {
 		return // Shutdown was quicker
 	}
@@ -103,11 +104,36 @@ func (p *Partition[T]) report(ctx context.Context, a *attempt[T]) {
 	if value := recover(); value != nil {
 		a.err, a.class = &flusher.PanicError{Value: value, Stack: debug.Stack()}, telemetry.ClassPanic
 	}
-	a.cause = context.Cause(ctx)
-	p.mu.Lock()
-	p.done = append(p.done, a)
-	p.mu.Unlock()
+	if a.err != nil {
+		a.cause = context.Cause(ctx)
+	}
+	p.behind.Add(1)
+	p.returns.add(a)
 	p.signal()
+}
+
+// returns are attempts that have ended. They have a lock of their own: the
+// partition's is the one that inserts wait for.
+type returns[T any] struct {
+	mu       sync.Mutex // protects attempts; no other lock is taken while it is held
+	attempts []*attempt[T]
+
+	taken []*attempt[T] // owned by run: the slice that attempts had before
+}
+
+func (r *returns[T]) add(a *attempt[T]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.attempts = append(r.attempts, a)
+}
+
+// take returns what has been added since the last call. The caller clears it
+// before the next.
+func (r *returns[T]) take() []*attempt[T] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.attempts, r.taken = r.taken[:0], r.attempts // two slices in turn
+	return r.taken
 }
 
 // failure is what an attempt that has ended without success says of its items.

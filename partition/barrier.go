@@ -27,7 +27,7 @@ type Barrier struct {
 func (p *Partition[T]) Sync() (*Barrier, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.closed.Load() {
 		return nil, ErrClosed
 	}
 	barrier := &Barrier{reached: make(chan struct{})}
@@ -54,7 +54,7 @@ func (p *Partition[T]) Sync() (*Barrier, error) {
 func (p *Partition[T]) Flush() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.closed.Load() {
 		return ErrClosed
 	}
 	p.mark(flusher.Manual)

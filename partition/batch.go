@@ -35,18 +35,17 @@ type batch[T any] struct {
 	class   telemetry.Class // of the newest final failure
 }
 
-// newBatch closes what fill holds.
-func newBatch[T any](fill *filling[T], trigger flusher.Trigger) *batch[T] {
-	return &batch[T]{
-		items:    fill.items,
-		size:     len(fill.items),
-		left:     len(fill.items),
-		bytes:    fill.bytes,
-		oldest:   fill.oldest,
-		trigger:  trigger,
-		links:    fill.links,
-		barriers: fill.barriers,
-	}
+// close makes a batch of what is held.
+func (fill *filling[T]) close(trigger flusher.Trigger) *batch[T] {
+	b := fill.batch
+	b.items = fill.items
+	b.size, b.left = len(fill.items), len(fill.items)
+	b.bytes = fill.bytes
+	b.oldest = fill.oldest
+	b.trigger = trigger
+	b.links = fill.links
+	b.barriers = fill.barriers
+	return b
 }
 
 // content is what one attempt is given: a batch's items, or what a Partial or a
@@ -105,7 +104,7 @@ func (b *batch[T]) pop() {
 	b.todo = b.todo[:len(b.todo)-1]
 }
 
-// recycle keeps the slice of a batch that nobody reads any more for the next
+// recycle keeps a batch that nobody uses any more, and its slice, for the next
 // one. One batch being filled and MaxInFlight in flight is all that a partition
 // cycles through. It requires that mu is held.
 func (p *Partition[T]) recycle(b *batch[T]) {
@@ -118,6 +117,16 @@ func (p *Partition[T]) recycle(b *batch[T]) {
 	if p.pointers {
 		clear(b.items)
 	}
-	p.free = append(p.free, b.items[:0])
-	b.items = nil
+	*b = batch[T]{items: b.items[:0]}
+	p.free = append(p.free, b)
+}
+
+// scrub clears the items of a batch that has landed, for recycle, which would do
+// it while it holds mu: for thousands of items that is long. A Store has to see
+// them first.
+func (p *Partition[T]) scrub(b *batch[T]) {
+	if p.pointers && p.cfg.Store == nil && !b.shared {
+		clear(b.items)
+		b.items = b.items[:0]
+	}
 }

@@ -21,7 +21,8 @@ type filling[T any] struct {
 	last  uint
 	items []T
 
-	threshold int // items: MaxSize and this batch's jitter
+	batch     *batch[T] // what it is closed into, whose slice items is
+	threshold int       // items: MaxSize and this batch's jitter
 	bytes     int
 	oldest    time.Time       // when the first item was accepted
 	flushAt   time.Time       // when the batch becomes due; zero: never, or empty
@@ -90,7 +91,10 @@ func (p *Partition[T]) begin() {
 // busy partition touches its timer once an interval, not once a batch. It
 // requires that mu is held.
 func (p *Partition[T]) alert(now, t time.Time) {
-	if p.alarm.IsZero() || t.Before(p.alarm) {
+	switch {
+	case !t.After(now):
+		p.signal()
+	case p.alarm.IsZero() || t.Before(p.alarm):
 		p.alarm = t
 		p.timer.Reset(t.Sub(now))
 	}
@@ -141,22 +145,29 @@ func (p *Partition[T]) seal(trigger flusher.Trigger) {
 	for _, barrier := range p.fill.barriers {
 		barrier.items += len(p.fill.items)
 	}
-	p.ready = append(p.ready, newBatch(&p.fill, trigger))
+	p.ready = append(p.ready, p.fill.close(trigger))
 	if p.cfg.Store != nil {
 		p.cfg.Store.Sealed()
 	}
 	p.renew()
 }
 
-// renew begins an empty batch in a slice that has been used before, if one is
-// free. It requires that mu is held.
+// renew begins an empty batch, in the slice of one that has been used before, if
+// one is free. It requires that mu is held.
 func (p *Partition[T]) renew() {
-	p.fill = filling[T]{threshold: jitter.Add(p.cfg.MaxSize, p.cfg.MaxSizeJitter)}
-	p.gate()
+	var b *batch[T]
 	if n := len(p.free); n > 0 {
-		p.fill.items, p.free[n-1] = p.free[n-1], nil
+		b, p.free[n-1] = p.free[n-1], nil
 		p.free = p.free[:n-1]
+	} else {
+		b = new(batch[T])
 	}
+	p.fill = filling[T]{
+		batch:     b,
+		items:     b.items,
+		threshold: jitter.Add(p.cfg.MaxSize, p.cfg.MaxSizeJitter),
+	}
+	p.gate()
 }
 
 // gate opens the fast path, or closes it while a filled batch waits for a slot:

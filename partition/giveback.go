@@ -13,7 +13,7 @@ func (p *Partition[T]) giveBack() {
 	for _, b := range p.flights {
 		p.giveBackFlight(b)
 	}
-	p.land(time.Now())
+	p.turn(time.Now())
 
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -17,30 +17,22 @@ func (p *Partition[T]) run(ctx context.Context) {
 	defer p.cancel(ErrClosed) // attempts that are left over have been told by now
 	defer close(p.stopped)
 	for !p.step(ctx, time.Now()) {
-		select {
-		case <-p.wake:
-		case <-p.timer.C:
-			p.mu.Lock()
-			p.alarm = time.Time{}
-			p.mu.Unlock()
-		}
+		<-p.wake
 	}
 }
 
 // step does all that is to be done now, and reports whether nothing is left.
 func (p *Partition[T]) step(ctx context.Context, now time.Time) (finished bool) {
-	p.mu.Lock()
-	done, closed, aborted := p.done, p.closed, p.aborted
-	p.done, p.collected = p.collected[:0], done // two slices in turn
-	p.mu.Unlock()
-
+	done := p.returns.take()
+	p.behind.Add(-int32(len(done)))
+	closed, aborted := p.closed.Load(), p.aborted.Load() // after what the cancelling may have done
 	for _, a := range done {
 		p.end(a, now, aborted)
 	}
-	clear(done)
+	clear(done) // they hold items
 	switch {
 	case aborted:
-		p.land(now)
+		p.turn(now)
 		if p.graceEnds.IsZero() {
 			p.graceEnds = now.Add(p.cfg.FlushGrace)
 		}
@@ -54,7 +46,7 @@ func (p *Partition[T]) step(ctx context.Context, now time.Time) (finished bool) 
 			p.endBackoffs()
 		}
 		p.abandonOverdue(now)
-		p.land(now)
+		p.turn(now)
 		p.dispatch(ctx, now)
 		if closed && p.empty() {
 			return true
@@ -64,20 +56,80 @@ func (p *Partition[T]) step(ctx context.Context, now time.Time) (finished bool) 
 	return false
 }
 
-// dispatch begins the attempts that are due: over the batches in flight, then
-// over those that are ready, while slots are free.
+// turn takes the batches whose items all have an outcome, and over which no
+// attempt runs, out of flight, and as many into it as are ready and have a slot.
+// An insert that waits for the room is woken.
+//
+// Inserts need mu all the time, and each time that run holds it the processors
+// hand over what it guards. So here is all that a step does under it but for
+// outcomes.
+func (p *Partition[T]) turn(now time.Time) {
+	landed := func(b *batch[T]) bool { return b.left == 0 && b.running == nil }
+	for _, b := range p.flights {
+		if landed(b) { // before a barrier lets anybody look
+			b.flush.End(b.class)
+			p.cfg.Recorder.Flushed(uint8(b.trigger), now.Sub(b.started), b.class)
+			p.scrub(b)
+		}
+	}
+	p.mu.Lock()
+	before := len(p.flights)
+	p.flights = slices.DeleteFunc(p.flights, func(b *batch[T]) bool {
+		if !landed(b) {
+			return false
+		}
+		for _, barrier := range b.barriers {
+			barrier.leave()
+		}
+		p.recycle(b)
+		return true
+	})
+	room := len(p.flights) < before
+	if !p.aborted.Load() {
+		p.launch(now)
+	}
+	p.gate()
+	room = room && !p.full()
+	p.rearm(now)
+	p.mu.Unlock()
+	if room {
+		// One each: whoever takes room wakes the next. To wake all who wait for the
+		// room of a whole batch would have most of them find it taken again.
+		p.Waiters.Wake(1)
+		p.cfg.Anywhere.Wake(1)
+	}
+}
+
+// launch takes the batches that are ready, in order, into free slots, after
+// closing the one being filled where that is due. It requires that mu is held.
+func (p *Partition[T]) launch(now time.Time) {
+	if flushAt := p.fill.flushAt; !flushAt.IsZero() && !now.Before(flushAt) {
+		p.mark(flusher.Interval)
+	}
+	p.advance()
+	n := min(len(p.ready), p.cfg.MaxInFlight-len(p.flights))
+	if n <= 0 {
+		return
+	}
+	for _, b := range p.ready[:n] {
+		p.inFlight += b.size
+	}
+	p.launched = append(p.launched, p.ready[:n]...)
+	p.flights = append(p.flights, p.ready[:n]...)
+	p.ready = slices.Delete(p.ready, 0, n)
+}
+
+// dispatch begins the attempts that are due: over the batches that were in
+// flight, then over those that have just come there.
 func (p *Partition[T]) dispatch(ctx context.Context, now time.Time) {
 	for _, b := range p.flights {
 		if c := b.next(); b.running == nil && c != nil && !now.Before(c.notBefore) {
 			p.resume(ctx, b, c, now)
 		}
 	}
-	for {
-		b := p.launch(now)
-		if b == nil {
-			return
-		}
+	for _, b := range p.launched {
 		b.started = now
+		b.first = content[T]{items: b.items, id: p.newID()}
 		_, b.flush = p.cfg.Recorder.StartFlush(ctx, telemetry.FlushInfo{
 			Partition: p.cfg.Index,
 			Items:     b.size,
@@ -88,26 +140,8 @@ func (p *Partition[T]) dispatch(ctx context.Context, now time.Time) {
 		p.cfg.Recorder.Batch(uint8(b.trigger), b.size, max(now.Sub(b.oldest), 0)) // an item may be newer than this step
 		p.start(ctx, b, &b.first, now)
 	}
-}
-
-// launch takes the oldest batch that is ready into a free slot, after closing
-// the one being filled where that is due; nil where there is none or no slot.
-func (p *Partition[T]) launch(now time.Time) *batch[T] {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if flushAt := p.fill.flushAt; !flushAt.IsZero() && !now.Before(flushAt) {
-		p.mark(flusher.Interval)
-	}
-	p.advance()
-	if len(p.ready) == 0 || len(p.flights) >= p.cfg.MaxInFlight {
-		return nil
-	}
-	b := p.ready[0]
-	p.ready = slices.Delete(p.ready, 0, 1)
-	p.flights = append(p.flights, b)
-	p.inFlight += b.size
-	b.first = content[T]{items: b.items, id: p.newID()}
-	return b
+	clear(p.launched) // they hold items
+	p.launched = p.launched[:0]
 }
 
 // newID requires that run is the caller.
@@ -189,7 +223,19 @@ func (p *Partition[T]) empty() bool {
 	return len(p.flights) == 0 && len(p.ready) == 0 && len(p.fill.items) == 0
 }
 
-// setAlarm sets the timer for what is due next.
+// rearm forgets an alarm that has gone off, and sets the one for the batch being
+// filled, whose begin may have relied on it. It requires that mu is held.
+func (p *Partition[T]) rearm(now time.Time) {
+	if !p.alarm.IsZero() && !now.Before(p.alarm) {
+		p.alarm = time.Time{}
+		if len(p.fill.items) > 0 && !p.fill.due && !p.fill.flushAt.IsZero() {
+			p.alert(now, p.fill.flushAt)
+		}
+	}
+	p.alarmed = p.alarm
+}
+
+// setAlarm sets the timer for what is due next in flight.
 func (p *Partition[T]) setAlarm(now time.Time) {
 	if !p.graceEnds.IsZero() {
 		p.wakeAt(now, p.graceEnds) // nothing else is due any more
@@ -209,18 +255,15 @@ func (p *Partition[T]) setAlarm(now time.Time) {
 			sooner(c.notBefore)
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.fill.items) > 0 && !p.fill.due {
-		sooner(p.fill.flushAt)
-	}
-	if !next.IsZero() {
-		p.alert(now, next)
-	}
+	p.wakeAt(now, next)
 }
 
-// wakeAt is alert for whoever does not hold mu.
+// wakeAt is alert for run, which does not hold mu, and mostly need not: the alarm
+// is set for an earlier time.
 func (p *Partition[T]) wakeAt(now, t time.Time) {
+	if t.IsZero() || !p.alarmed.IsZero() && !t.Before(p.alarmed) {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.alert(now, t)

@@ -54,16 +54,13 @@ type Partition[T any] struct {
 	// mu protects the fields down to the next pad. It is held for a few
 	// instructions: never while flushing, waiting, logging, or calling the
 	// user's code, and no other lock is taken under it.
-	mu     sync.Mutex
-	fill   filling[T]
-	closed bool // inserts are refused
-	final  bool // the counts do not change any more
+	mu    sync.Mutex
+	fill  filling[T]
+	final bool // the counts do not change any more
 
-	ready   []*batch[T]   // closed, in order; run takes them as slots come free
-	flights []*batch[T]   // in flight; only run changes it
-	free    [][]T         // slices whose batch is settled, for the next ones
-	done    []*attempt[T] // attempts that have returned; run collects them
-	aborted bool          // what has no outcome when the grace is over is given back
+	ready   []*batch[T] // closed, in order; run takes them as slots come free
+	flights []*batch[T] // in flight; only run changes it
+	free    []*batch[T] // that nobody uses any more, for the next ones
 
 	sealed   int // items accepted in all the batches before the one being filled
 	inFlight int // items in flights without an outcome
@@ -76,6 +73,10 @@ type Partition[T any] struct {
 
 	_ [128]byte
 
+	// Written under mu, and read by run without it.
+	closed  atomic.Bool // inserts are refused
+	aborted atomic.Bool // what has no outcome when the grace is over is given back
+
 	// Fixed by New.
 	cfg      Config[T]
 	pointers bool    // T holds pointers: a used slice is cleared before it waits for reuse
@@ -83,18 +84,20 @@ type Partition[T any] struct {
 	witness  Witness // the Store, where it is one; else nil
 	merges   bool    // the Store is a Merger
 	wake     chan struct{}
-	timer    *time.Timer
+	timer    *time.Timer             // signals
 	cancel   context.CancelCauseFunc // ends every attempt's context
 	stopped  chan struct{}           // closed when run has ended
-	starting atomic.Int32            // attempts whose goroutine does not run yet
+	returns  returns[T]              // attempts that have ended, for run
+	behind   atomic.Int32            // attempts that wait for a processor: to begin, or for run to take them in
 
 	// Waiters are the keyed and the pinned inserts that wait for room here.
 	Waiters Waiters
 
 	// Owned by run; after it has ended, by whoever saw stopped.
 	sequence    uint64
-	collected   []*attempt[T] // the slice that done had before
+	launched    []*batch[T] // what the last turn has taken in flight
 	abandoned   []*attempt[T]
+	alarmed     time.Time // alarm, as run has seen it last: it may have become earlier, but not later
 	draining    bool
 	graceEnds   time.Time // once aborted
 	newest      error     // failure of an attempt
@@ -111,11 +114,11 @@ func New[T any](ctx context.Context, cfg Config[T]) *Partition[T] {
 		pointers: holdsPointers(reflect.TypeFor[T]()),
 		limit:    cfg.Retry.Limit(cfg.DeadLetter != nil),
 		wake:     make(chan struct{}, 1),
-		timer:    time.NewTimer(time.Hour),
 		stopped:  make(chan struct{}),
 	}
 	p.witness, _ = cfg.Store.(Witness)
 	_, p.merges = cfg.Store.(Merger)
+	p.timer = time.AfterFunc(time.Hour, p.signal)
 	p.timer.Stop()
 	p.renew()
 	ctx, p.cancel = context.WithCancelCause(ctx)
@@ -139,7 +142,7 @@ func (p *Partition[T]) Close() {
 func (p *Partition[T]) Abort() {
 	p.mu.Lock()
 	p.close() // at once with the next: no attempt starts in between
-	p.aborted = true
+	p.aborted.Store(true)
 	p.mu.Unlock()
 	p.cancel(ErrClosed) // after aborted, so that run knows why they fail
 	p.Waiters.Wake(p.Waiters.Len())
@@ -148,7 +151,7 @@ func (p *Partition[T]) Abort() {
 
 // close requires that mu is held.
 func (p *Partition[T]) close() {
-	p.closed = true
+	p.closed.Store(true)
 	// What is being filled is empty from here on, and so the fast path sends every
 	// insert to the one that sees closed.
 	if len(p.fill.items) > 0 {

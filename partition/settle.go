@@ -219,37 +219,3 @@ func (p *Partition[T]) settle(b *batch[T], n int, outcome telemetry.Outcome, cla
 		barrier.settle(delivered, cause)
 	}
 }
-
-// land takes the batches whose items all have an outcome, and over which no
-// attempt runs, out of flight. Their slots come free, and an insert that waits
-// for room is woken.
-func (p *Partition[T]) land(now time.Time) {
-	landed := func(b *batch[T]) bool { return b.left == 0 && b.running == nil }
-	for _, b := range p.flights {
-		if landed(b) { // before a barrier lets anybody look
-			b.flush.End(b.class)
-			p.cfg.Recorder.Flushed(uint8(b.trigger), now.Sub(b.started), b.class)
-		}
-	}
-	p.mu.Lock()
-	before := len(p.flights)
-	p.flights = slices.DeleteFunc(p.flights, func(b *batch[T]) bool {
-		if !landed(b) {
-			return false
-		}
-		for _, barrier := range b.barriers {
-			barrier.leave()
-		}
-		p.recycle(b)
-		return true
-	})
-	p.gate()
-	room := len(p.flights) < before && !p.full()
-	p.mu.Unlock()
-	if room {
-		// One each: whoever takes room wakes the next. To wake all who wait for the
-		// room of a whole batch would have most of them find it taken again.
-		p.Waiters.Wake(1)
-		p.cfg.Anywhere.Wake(1)
-	}
-}
