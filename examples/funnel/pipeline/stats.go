@@ -25,7 +25,7 @@ type Partition struct {
 	InFlight  int `json:"in_flight"`  // in writes, and between two attempts
 	Batches   int `json:"batches"`    // in flight
 	FlushSize int `json:"flush_size"` // threshold of the batch being filled
-	Capacity  int `json:"capacity"`   // Buffered and InFlight at which it is full
+	Capacity  int `json:"capacity"`   // of Buffered and InFlight together: then inserts wait
 }
 
 // Totals are over all partitions and all time.
@@ -46,4 +46,42 @@ type Quantiles struct {
 	P90 float64 `json:"p90"`
 	P99 float64 `json:"p99"`
 	Max float64 `json:"max"`
+}
+
+// Stats takes a snapshot. It does not block for longer than a moment, and can be
+// called after Shutdown.
+func (p *Pipeline) Stats() Stats {
+	info := p.buffer.Info()
+	total := info.Total
+	s := Stats{
+		Time:       time.Now().UTC(),
+		Waiting:    int(p.waiting.Load()),
+		Partitions: make([]Partition, len(info.Partitions)),
+		Total: Totals{
+			Accepted:     total.Accepted,
+			Delivered:    total.Delivered,
+			DeadLettered: total.DeadLettered,
+			Dropped:      total.Dropped,
+			Returned:     total.Returned,
+			Rejected:     total.Rejected + int(p.missed.Load()),
+			Retried:      total.Retried,
+			Abandoned:    total.Abandoned,
+		},
+	}
+	for i, of := range info.Partitions {
+		s.Partitions[i] = Partition{
+			Index:     of.Index,
+			Buffered:  of.Counts.Buffered,
+			InFlight:  of.Counts.InFlight,
+			Batches:   of.Batches,
+			FlushSize: of.FlushSize,
+			Capacity:  of.FlushSize * (1 + p.inFlight),
+		}
+	}
+	r := &p.recent
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.Batches, s.LastBatch, s.WriteError = r.batches, r.last, r.failure
+	s.BatchSize, s.BatchAge, s.FlushTime = r.sizes.quantiles(), r.ages.quantiles(), r.took.quantiles()
+	return s
 }

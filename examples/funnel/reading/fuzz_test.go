@@ -41,7 +41,7 @@ func seeds(f *testing.F) {
 		"{\"sensor\":\"a\",\"value\":1}\n\n{\"sensor\":\"b\",\"value\":2}\r\n",
 		`{"sensor":"a","value":1,"value":2}`, `{"Sensor":"a","VALUE":1}`, `{"sensor":null,"value":null}`,
 		"{\"sensor\":\"\xff\",\"value\":1}", `{"sensor":"\ud800","value":1e999}`, `[]`, ` [ ] `, `{}`, `[`, `nul`,
-		`{"sensor":"a","value":-0}`, `{"sensor":"a","value":1,"time":"0001-01-01T00:00:00Z"}`, `{"sensor":"a","value":01}`,
+		`{"sensor":"a","value":1,"valUe":2}`, `{"sensor":"a","value":-0}`, `{"sensor":"a","value":1,"time":"0001-01-01T00:00:00Z"}`, `{"sensor":"a","value":01}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -181,8 +181,15 @@ func refusable(in []byte, all []plain) bool {
 			}
 		}
 	}
-	// Repeated fields and such in other letters; more than nine digits of a
+	// Fields in other letters, and repeated ones; more than nine digits of a
 	// fraction, which package time cuts off.
+	for part := range bytes.SplitSeq(in, []byte{'"'}) {
+		for _, name := range []string{"sensor", "metric", "value", "time"} {
+			if string(part) != name && strings.EqualFold(string(part), name) {
+				return true
+			}
+		}
+	}
 	names := 0
 	for _, name := range []string{`"sensor"`, `"metric"`, `"value"`, `"time"`} {
 		names += bytes.Count(in, []byte(name))
