@@ -26,7 +26,12 @@ type Offer[T any] struct {
 func (p *Partition[T]) Append(item *T) bool {
 	p.mu.Lock()
 	if n := len(p.fill.items); uint(n-1) < p.fill.last {
-		p.fill.items = append(p.fill.items, *item)
+		if n < cap(p.fill.items) { // in place: append copies the item twice
+			p.fill.items = p.fill.items[:n+1]
+			p.fill.items[n] = *item
+		} else {
+			p.fill.items = append(p.fill.items, *item)
+		}
 		p.mu.Unlock()
 		return true
 	}
