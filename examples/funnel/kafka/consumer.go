@@ -1,0 +1,234 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/go-databuffer/databuffer/buffer"
+	"github.com/go-databuffer/databuffer/examples/funnel/pipeline"
+	"github.com/go-databuffer/databuffer/examples/funnel/reading"
+	"github.com/go-databuffer/databuffer/examples/funnel/store"
+)
+
+const (
+	pollRecords  = 10_000   // most records of one poll
+	chunkRecords = 1000     // most items of one Insert
+	maxUnsettled = 1 << 20  // records of a partition behind one that is not done, 32 bytes each
+	fetchBytes   = 16 << 20 // most bytes that a broker sends ahead
+	insertPause  = 20 * time.Millisecond
+)
+
+// consumer is this process's member of the group. One goroutine polls and hands
+// in; the client's own calls assigned, revoked and lost, and never while polled
+// records have not found their assignments yet.
+type consumer struct {
+	cfg    Config
+	client *kgo.Client
+	dead   *deadLetters
+
+	mu    sync.Mutex
+	owned map[int32]*assignment
+
+	committing chan struct{} // holds one token: commits come one after another
+
+	consumed, rebalances, commits atomic.Int64
+	fetchError                    limited
+
+	stop func()         // ends the two goroutines
+	done sync.WaitGroup // waits for them
+}
+
+// start makes the client and joins the group.
+func (c *consumer) start(brokers []string) error {
+	client, err := kgo.NewClient(append(clientOptions(c.cfg, brokers),
+		kgo.ConsumerGroup(c.cfg.Group),
+		kgo.ConsumeTopics(c.cfg.Topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.DisableAutoCommit(),
+		// A rebalance waits only while polled records are sorted into their
+		// assignments, and never for an insert.
+		kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsAssigned(c.assigned),
+		kgo.OnPartitionsRevoked(c.revoked),
+		kgo.OnPartitionsLost(c.lost),
+	)...)
+	if err != nil {
+		return err
+	}
+	c.client = client
+	c.owned = make(map[int32]*assignment)
+	c.committing = make(chan struct{}, 1)
+	c.dead = newDeadLetters(client, c.cfg)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	c.stop = cancel
+	c.done.Go(func() { c.consume(ctx) })
+	c.done.Go(func() { c.commitEvery(ctx) })
+	return nil
+}
+
+// polled is what one poll brought of one partition.
+type polled struct {
+	assignment *assignment
+	records    []*kgo.Record
+}
+
+// consume hands in what it polls until ctx ends. While the pipeline is full it
+// waits in there and polls nothing, and the client stops fetching when its buffer
+// is full as well; heartbeats go on.
+func (c *consumer) consume(ctx context.Context) {
+	var (
+		decoder = reading.Decoder{}
+		work    []polled
+		chunk   = chunk{consumer: c, decoder: &decoder}
+	)
+	for {
+		fetches := c.client.PollRecords(ctx, pollRecords)
+		if ctx.Err() != nil || fetches.IsClientClosed() {
+			c.client.AllowRebalance()
+			return
+		}
+		fetches.EachError(func(_ string, partition int32, err error) {
+			// The client goes on by itself, also where the brokers are away.
+			c.fetchError.log(c.cfg.Logger, slog.LevelWarn, "kafka: fetching failed, and is tried again",
+				slog.Int("partition", int(partition)), slog.Any("error", err))
+		})
+		work = work[:0]
+		c.mu.Lock()
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			if a := c.owned[p.Partition]; a != nil && len(p.Records) > 0 {
+				work = append(work, polled{a, p.Records})
+				a.seen(p)
+			}
+		})
+		c.mu.Unlock()
+		c.client.AllowRebalance()
+
+		for i, p := range work {
+			chunk.take(ctx, p)
+			work[i] = polled{} // so that its records do not outlive their flush
+		}
+	}
+}
+
+// seen notes how far behind the end of the partition it is.
+func (a *assignment) seen(p kgo.FetchTopicPartition) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.behind = max(0, p.HighWatermark-p.Records[len(p.Records)-1].Offset-1)
+}
+
+// chunk is what the consuming goroutine works with, used again and again.
+type chunk struct {
+	consumer *consumer
+	decoder  *reading.Decoder
+	items    []pipeline.Item
+	tags     []int64
+}
+
+// take hands in what was polled of a partition, until that is to stop.
+func (c *chunk) take(ctx context.Context, p polled) {
+	a := p.assignment
+	ctx, ok := a.enter(ctx)
+	if !ok {
+		return
+	}
+	defer a.leave()
+	for records := p.records; len(records) > 0; {
+		n := min(len(records), chunkRecords)
+		if a.room(ctx) != nil {
+			return
+		}
+		if !c.insert(ctx, a, records[:n]) {
+			return
+		}
+		records = records[n:]
+	}
+}
+
+// insert hands in some records, whole or not at all. What is no reading is a dead
+// letter instead.
+func (c *chunk) insert(ctx context.Context, a *assignment, records []*kgo.Record) bool {
+	var letters []deadLetter
+	c.items = c.items[:0]
+	c.tags = a.add(c.tags[:0], records)
+	for i, record := range records {
+		item, reason, err := c.decode(record)
+		if err != nil {
+			letters = append(letters, deadLetter{assignment: a, tag: c.tags[i], record: record, reason: reason, err: err})
+			continue
+		}
+		item.Key = store.Key{Origin: a.origin, Index: record.Offset}
+		item.Done, item.Tag = a, c.tags[i]
+		c.items = append(c.items, item)
+	}
+	if err := c.consumer.insert(ctx, c.items); err != nil {
+		a.cut(c.tags[0])
+		return false
+	}
+	clear(c.items)
+	for _, letter := range letters {
+		c.consumer.dead.add(letter)
+	}
+	c.consumer.consumed.Add(int64(len(records)))
+	return true
+}
+
+// decode reads a record. One that names no time was measured when it was sent,
+// whenever it is read.
+func (c *chunk) decode(record *kgo.Record) (item pipeline.Item, reason string, err error) {
+	if len(record.Value) > c.consumer.cfg.MaxRecord {
+		return item, ReasonTooLarge, &reading.LimitError{What: "bytes in a record", Limit: c.consumer.cfg.MaxRecord}
+	}
+	c.decoder.Now = record.Timestamp.UTC()
+	item.Reading, err = c.decoder.One(record.Value)
+	return item, ReasonUndecodable, err
+}
+
+// insert hands items to the pipeline, and tries again where that refuses them for
+// the moment. It fails only at the end of ctx, or when the pipeline is closed.
+func (c *consumer) insert(ctx context.Context, items []pipeline.Item) error {
+	if len(items) == 0 {
+		return ctx.Err()
+	}
+	for {
+		err := c.cfg.Pipeline.Insert(ctx, items)
+		if err == nil || ctx.Err() != nil || errors.Is(err, buffer.ErrClosed) {
+			return err
+		}
+		if !errors.Is(err, buffer.ErrFull) {
+			c.fetchError.log(c.cfg.Logger, slog.LevelError, "kafka: the pipeline takes no readings, and is tried again",
+				slog.Any("error", err))
+		}
+		select {
+		case <-time.After(insertPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// topicID asks for the topic's ID until it is told, or ctx ends.
+func (c *consumer) topicID(ctx context.Context) ([16]byte, error) {
+	for {
+		topics, err := kadm.NewClient(c.client).ListTopics(ctx, c.cfg.Topic)
+		if err == nil {
+			if detail := topics[c.cfg.Topic]; detail.Err == nil {
+				return detail.ID, nil
+			}
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return [16]byte{}, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,5 @@
+package kafka
+
+const childEnv = "FUNNEL_KAFKA_CHILD"
+
+func child() {}

@@ -1,0 +1,47 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-databuffer/databuffer/buffer"
+	"github.com/go-databuffer/databuffer/examples/funnel/ingest"
+)
+
+var (
+	// ErrInDoubt: the readings have been handed to the client, and the wait for
+	// the answer ended before it came. All are in the topic, or will be, or none.
+	ErrInDoubt = errors.New("kafka: whether the readings are in the topic is not known: all of them are, or will be, or none")
+
+	// ErrTooLarge: the readings of one Accept do not fit into one record batch.
+	// None was taken. It is a buffer.ErrTooLarge.
+	ErrTooLarge = fmt.Errorf("kafka: the request does not fit into one record batch: %w", buffer.ErrTooLarge)
+
+	// ErrNotSent: the brokers did not take the readings. None is in the topic.
+	ErrNotSent = errors.New("kafka: none of the readings is in the topic")
+
+	// ErrRejected: readings are in the topic, and some of them went from there to
+	// the dead-letter topic, as the store refused them for good.
+	ErrRejected = errors.New("kafka: the store refused readings for good: they are in the dead-letter topic")
+
+	// errElsewhere: the partition went to another process while Accept waited.
+	errElsewhere = fmt.Errorf("kafka: the readings are in the topic and another process stores them: %w", ingest.ErrNotKnown)
+
+	// errNoPartition: none is consumed here, so that nobody here learns of it.
+	errNoPartition = fmt.Errorf("kafka: this process consumes no partition of the topic at the moment: %w", ingest.ErrNotKnown)
+)
+
+// ShutdownError is what Shutdown had to leave when its ctx ended.
+type ShutdownError struct {
+	Unsent    int // readings of requests that were refused or are in doubt, which their senders were told
+	Unsettled int // records consumed and not known to be stored; they are consumed again
+	Err       error
+}
+
+func (e *ShutdownError) Error() string {
+	return fmt.Sprintf("kafka: stopped before it was done: %d readings not sent, which their senders know; "+
+		"%d records not known to be stored, which will be consumed again: %v", e.Unsent, e.Unsettled, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *ShutdownError) Unwrap() error { return e.Err }

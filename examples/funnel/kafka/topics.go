@@ -1,0 +1,79 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// usualBatch is the record batch that brokers take when nothing else was set,
+// less what the client's own reckoning may be wrong by.
+const usualBatch = 1_000_000
+
+// ensureTopics creates the topics that are not there, and returns how many
+// partitions the topic has, and how large a record batch it takes.
+func ensureTopics(ctx context.Context, admin *kadm.Client, cfg Config) (partitions, batch int, err error) {
+	// The dead letters' topic takes whatever the other does, with headers.
+	if _, err := ensureTopic(ctx, admin, cfg, cfg.DeadLetterTopic, 1, cfg.MaxBatch+64<<10); err != nil {
+		return 0, 0, err
+	}
+	detail, err := ensureTopic(ctx, admin, cfg, cfg.Topic, cfg.Partitions, cfg.MaxBatch)
+	if err != nil {
+		return 0, 0, err
+	}
+	return len(detail.Partitions), min(cfg.MaxBatch, topicBatch(ctx, admin, cfg.Topic)), nil
+}
+
+// ensureTopic waits until the topic is there, with its partitions.
+func ensureTopic(ctx context.Context, admin *kadm.Client, cfg Config, topic string, partitions, batch int) (kadm.TopicDetail, error) {
+	limit := strconv.Itoa(batch)
+	for {
+		topics, err := admin.ListTopics(ctx, topic)
+		if err != nil {
+			return kadm.TopicDetail{}, fmt.Errorf("kafka: looking for topic %q: %w", topic, err)
+		}
+		detail := topics[topic]
+		switch {
+		case detail.Err == nil && len(detail.Partitions) > 0:
+			return detail, nil
+		case errors.Is(detail.Err, kerr.UnknownTopicOrPartition):
+			_, err = admin.CreateTopic(ctx, int32(partitions), int16(cfg.Replication), map[string]*string{"max.message.bytes": &limit}, topic)
+			if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+				return kadm.TopicDetail{}, fmt.Errorf("kafka: creating topic %q with %d partitions: %w", topic, partitions, err)
+			}
+		case detail.Err != nil && !kerr.IsRetriable(detail.Err):
+			return kadm.TopicDetail{}, fmt.Errorf("kafka: looking for topic %q: %w", topic, detail.Err)
+		}
+		select {
+		case <-time.After(50 * time.Millisecond): // brokers learn of it one after another
+		case <-ctx.Done():
+			return kadm.TopicDetail{}, fmt.Errorf("kafka: waiting for topic %q: %w", topic, context.Cause(ctx))
+		}
+	}
+}
+
+// topicBatch asks for the topic's max.message.bytes. Who may not know it, or is not
+// told, takes the usual.
+func topicBatch(ctx context.Context, admin *kadm.Client, topic string) int {
+	configs, err := admin.DescribeTopicConfigs(ctx, topic)
+	if err != nil {
+		return usualBatch
+	}
+	config, err := configs.On(topic, nil)
+	if err != nil || config.Err != nil {
+		return usualBatch
+	}
+	for _, c := range config.Configs {
+		if c.Key == "max.message.bytes" && c.Value != nil {
+			if n, err := strconv.Atoi(*c.Value); err == nil && n > batchOverhead {
+				return n
+			}
+		}
+	}
+	return usualBatch
+}
