@@ -24,7 +24,7 @@ func (p *Partition[T]) run(ctx context.Context) {
 // step does all that is to be done now, and reports whether nothing is left.
 func (p *Partition[T]) step(ctx context.Context, now time.Time) (finished bool) {
 	done := p.returns.take()
-	p.behind.Add(-int32(len(done)))
+	defer p.behind.Add(-int32(len(done)))                // once their batches have landed
 	closed, aborted := p.closed.Load(), p.aborted.Load() // after what the cancelling may have done
 	for _, a := range done {
 		p.end(a, now, aborted)

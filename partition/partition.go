@@ -88,7 +88,7 @@ type Partition[T any] struct {
 	cancel   context.CancelCauseFunc // ends every attempt's context
 	stopped  chan struct{}           // closed when run has ended
 	returns  returns[T]              // attempts that have ended, for run
-	behind   atomic.Int32            // attempts that wait for a processor: to begin, or for run to take them in
+	behind   atomic.Int32            // attempts that have not begun to run, or that run has not settled
 
 	// Waiters are the keyed and the pinned inserts that wait for room here.
 	Waiters Waiters
