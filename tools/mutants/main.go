@@ -4,9 +4,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -89,11 +91,12 @@ func run(root, only string, check bool, most int, timeout time.Duration) (surviv
 func (t *tree) sound(mutants []mutant) error {
 	var packages []string
 	for _, m := range mutants {
-		for _, tests := range m.tests {
-			for _, arg := range tests {
-				if len(arg) > 1 && arg[:2] == "./" {
-					packages = append(packages, arg)
-				}
+		for _, arg := range slices.Concat(m.tests...) {
+			switch {
+			case strings.HasPrefix(arg, "./"):
+				packages = append(packages, arg)
+			case strings.HasSuffix(arg, ".go"):
+				packages = append(packages, "./"+path.Dir(arg))
 			}
 		}
 	}
