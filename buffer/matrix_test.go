@@ -179,6 +179,7 @@ var promises = []row{
 	{"Flush and SyncFlush while flushing", []string{"buffer.TestPromiseFlushWhileFlushing"}},
 	{"inside the Flusher", []string{"buffer.TestPromiseInsideTheFlusher"}},
 	{"Shutdown", []string{"buffer.TestPromiseShutdown", "buffer.TestContentionShutdownAtARandomMoment"}},
+	{"at least once, or at most once", []string{"buffer.TestPromiseAtLeastOnce", "buffer.TestPromiseAtMostOnce"}},
 	{"order", []string{"buffer.TestPromiseOrdering"}},
 	{"memory", []string{"buffer.TestPromiseMemory"}},
 	{"slices", []string{"buffer.TestPromiseSlices", "buffer.TestDeliveredItemsAreLetGo"}},
