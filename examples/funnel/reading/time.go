@@ -1,6 +1,9 @@
 package reading
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 const (
 	notATime    = `not a time: it is to be written as RFC 3339 does, like "2026-01-02T03:04:05Z", with at most 9 digits of a second's fraction`
@@ -112,4 +115,14 @@ func days(year, month, day int) int64 {
 	ofEra := year % 400
 	ofYear := (153*(month-3)+2)/5 + day - 1
 	return int64(era)*146097 + int64(ofEra*365+ofEra/4-ofEra/100+ofYear) - 719468
+}
+
+// ParseTime reads a time as a reading's is read: RFC 3339, from 1970 to 9999, cut
+// off to the microsecond, in UTC.
+func ParseTime(text string) (time.Time, error) {
+	t, problem := parseTime([]byte(text))
+	if problem != "" {
+		return t, errors.New(problem)
+	}
+	return t, nil
 }
