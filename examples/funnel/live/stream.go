@@ -38,8 +38,9 @@ type Snapshot struct {
 // "snapshot" a second until the client goes away or Close is called. At most 64
 // streams are open at once; further ones get 503.
 //
-// It sets the connection's deadlines itself: those of the http.Server are meant
-// for requests that end.
+// It sets the connection's write deadline itself, anew for each event: the
+// http.Server's WriteTimeout is meant for answers that end. (Its ReadTimeout does
+// no harm: net/http lifts it once a request without a body has been read.)
 func (p *Page) Stream() http.Handler { return http.HandlerFunc(p.stream) }
 
 func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
@@ -58,11 +59,6 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
 	}
 
 	c := http.NewResponseController(w)
-	// The server's ReadTimeout would end the request's context in mid-stream:
-	// net/http keeps reading to notice that the client has gone.
-	if err := c.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return
-	}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")

@@ -103,14 +103,18 @@ function draw(sensor, buckets) {
   plot.draw([starts, column("min"), column("max"), column("mean")]);
   $("sensor-rows").replaceChildren(...buckets.map((b, i) => row(b, starts[i])));
 
+  // A sum beyond what a number can hold comes as null, which arithmetic would
+  // take for 0.
+  const numbers = (name) => column(name).filter((x) => x != null);
   const readings = column("count").reduce((a, b) => a + b, 0);
   if (readings === 0) {
     $("sensor-sum").textContent = `No readings of ${sensor} in this time.`;
     return;
   }
-  const mean = column("sum").reduce((a, b) => a + b, 0) / readings;
+  const sums = numbers("sum");
+  const mean = sums.length === buckets.length ? sums.reduce((a, b) => a + b, 0) / readings : null;
   $("sensor-sum").textContent = `${count(readings)} readings by ${range.granularity} (UTC) · mean ${value(mean)}` +
-    ` · from ${value(Math.min(...column("min")))} to ${value(Math.max(...column("max")))}`;
+    ` · from ${value(Math.min(...numbers("min")))} to ${value(Math.max(...numbers("max")))}`;
 }
 
 function row(bucket, start) {
