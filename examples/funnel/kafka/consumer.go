@@ -38,8 +38,8 @@ type consumer struct {
 
 	committing chan struct{} // holds one token: commits come one after another
 
-	consumed, rebalances, commits atomic.Int64
-	fetchError                    limited
+	consumed, rebalances, lostPartitions, commits atomic.Int64
+	fetchError                                    limited
 
 	stop func()         // ends the two goroutines
 	done sync.WaitGroup // waits for them

@@ -49,23 +49,18 @@ func brokers(t *testing.T) ([]string, *kfake.Cluster) {
 // fake starts a stand-in, for tests that have it fail.
 func fake(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 	t.Helper()
-	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond)}, opts...)...)
+	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	return cluster
 }
 
-// quick makes rebalances take a moment and not seconds. Real brokers take no session
-// shorter than 6 s unless told so.
+// quick makes rebalances take a moment and not seconds.
 func quick() []kgo.Opt {
-	session := 2 * time.Second
-	if os.Getenv("KAFKA_BROKERS") != "" {
-		session = 6 * time.Second
-	}
 	return []kgo.Opt{
 		kgo.HeartbeatInterval(50 * time.Millisecond),
-		kgo.SessionTimeout(session),
-		kgo.RebalanceTimeout(5 * time.Second),
+		kgo.SessionTimeout(10 * time.Second),
+		kgo.RebalanceTimeout(10 * time.Second),
 		kgo.FetchMaxWait(100 * time.Millisecond),
 	}
 }

@@ -57,10 +57,10 @@ func (o *offsets) get(tag int64) *kgo.Record {
 	return o.at(tag).record
 }
 
-// cut forgets the records from tag on, of which none may be done, as if they had
-// not been added.
+// cut forgets the records from tag on, as if they had not been added. Those before
+// the mark stay done.
 func (o *offsets) cut(tag int64) {
-	for ; o.tail > tag; o.tail-- {
+	for ; o.tail > max(tag, o.head); o.tail-- {
 		*o.at(o.tail - 1) = entry{}
 	}
 }

@@ -57,6 +57,7 @@ func (c *consumer) lost(_ context.Context, _ *kgo.Client, topics map[string][]in
 		left += a.end()
 	}
 	c.rebalances.Add(1)
+	c.lostPartitions.Add(int64(len(going)))
 	c.cfg.Logger.Warn("kafka: partitions lost: what was not committed is consumed again, by whoever has them now",
 		slog.Any("partitions", topics[c.cfg.Topic]), slog.Int("left", left))
 }

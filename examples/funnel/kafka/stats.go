@@ -23,6 +23,7 @@ type Stats struct {
 	DeadLettered int64       `json:"dead_lettered"` // records
 	Commits      int64       `json:"commits"`       // one a partition
 	Rebalances   int64       `json:"rebalances"`    // times that partitions came or went
+	Lost         int64       `json:"lost"`          // partitions that went without notice, so that records are repeated
 	Partitions   []Partition `json:"partitions"`    // those consumed here
 }
 
@@ -46,6 +47,7 @@ func (k *Kafka) Stats() Stats {
 		DeadLettered: k.consumer.dead.sent.Load(),
 		Commits:      k.consumer.commits.Load(),
 		Rebalances:   k.consumer.rebalances.Load(),
+		Lost:         k.consumer.lostPartitions.Load(),
 		Partitions:   []Partition{},
 	}
 	k.producer.mu.Lock()
@@ -86,6 +88,7 @@ func (k *Kafka) observe() (metric.Registration, error) {
 		consumed   = counter("funnel.kafka.consumed", "{record}", "Records consumed and handed on.")
 		dead       = counter("funnel.kafka.dead_lettered", "{record}", "Records that went to the dead-letter topic.")
 		rebalances = counter("funnel.kafka.rebalances", "{rebalance}", "Times that partitions came or went.")
+		lost       = counter("funnel.kafka.lost", "{partition}", "Partitions that went to another process without notice.")
 		waiting    = gauge("funnel.kafka.waiting", "By", "Requests that wait to be sent.")
 		unsettled  = gauge("funnel.kafka.unsettled", "{record}", "Records consumed, from the oldest that is not stored.")
 		behind     = gauge("funnel.kafka.behind", "{record}", "Records in the partition that were not consumed yet.")
@@ -99,6 +102,7 @@ func (k *Kafka) observe() (metric.Registration, error) {
 		o.ObserveInt64(consumed, s.Consumed)
 		o.ObserveInt64(dead, s.DeadLettered)
 		o.ObserveInt64(rebalances, s.Rebalances)
+		o.ObserveInt64(lost, s.Lost)
 		o.ObserveInt64(waiting, int64(s.Waiting))
 		for _, p := range s.Partitions {
 			partition := metric.WithAttributes(attribute.Int("partition", int(p.Partition)))

@@ -1,0 +1,231 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/go-databuffer/databuffer/buffer"
+)
+
+// batches notes where in each partition a record batch ends.
+type batches struct {
+	mu   sync.Mutex
+	ends map[int32][]int
+}
+
+func (b *batches) OnProduceBatchWritten(_ kgo.BrokerMetadata, _ string, partition int32, m kgo.ProduceBatchMetrics) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ends == nil {
+		b.ends = make(map[int32][]int)
+	}
+	end := m.NumRecords
+	if n := len(b.ends[partition]); n > 0 {
+		end += b.ends[partition][n-1]
+	}
+	b.ends[partition] = append(b.ends[partition], end)
+}
+
+func TestARequestIsNeverSpreadOverTwoBatches(t *testing.T) {
+	cluster := fake(t)
+	var (
+		hook batches
+		m    memory
+	)
+	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 5, Options: []kgo.Opt{kgo.WithHooks(&hook)}})
+	f := start(t, &m, cfg)
+
+	var (
+		all   sync.WaitGroup
+		total atomic.Int64
+		sizes = make(map[int]int) // by the first value of a request
+		mu    sync.Mutex
+	)
+	for user := range 20 {
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(user), 2))
+			for range 10 {
+				n := 1 + random.IntN(200)
+				if user == 0 && random.IntN(3) == 0 {
+					n = 12_000 // more than a round has room for
+				}
+				from := int(total.Add(int64(n))) - n
+				mu.Lock()
+				sizes[from] = n
+				mu.Unlock()
+				assert.NoError(t, f.Accept(t.Context(), numbered(from, n), false))
+			}
+		})
+	}
+	all.Wait()
+	eventually(t, func() bool { return m.len() == int(total.Load()) }, "all readings are stored")
+
+	// By the key, where each value is.
+	where := make(map[float64]int64)
+	partition := make(map[float64]int32)
+	id := cluster.TopicInfo(cfg.Topic).TopicID
+	origins := make(map[[16]byte]int32)
+	for p := range int32(5) {
+		origins[Origin(cfg.Topic, id, p)] = p
+	}
+	for key, row := range m.snapshot() {
+		where[row.Value], partition[row.Value] = key.Index, origins[key.Origin]
+	}
+	written := 0
+	for from, n := range sizes {
+		first, p := int(where[float64(from)]), partition[float64(from)]
+		ends := hook.ends[p]
+		// The first batch that ends behind the first record holds the last as well.
+		i, _ := slices.BinarySearch(ends, first+1)
+		require.Less(t, i, len(ends))
+		require.LessOrEqual(t, first+n, ends[i], "a request of %d readings at offset %d of partition %d", n, first, p)
+		for j := range n {
+			require.Equal(t, int64(first+j), where[float64(from+j)], "in order, side by side")
+			require.Equal(t, p, partition[float64(from+j)])
+		}
+		written += n
+	}
+	assert.EqualValues(t, total.Load(), written)
+	t.Logf("%d requests in %d batches", len(sizes), len(slices.Concat(slices.Collect(func(yield func([]int) bool) {
+		for _, ends := range hook.ends {
+			yield(ends)
+		}
+	})...)))
+}
+
+func TestARepetitionOfTheClientChangesNothing(t *testing.T) {
+	cluster := fake(t)
+	var m memory
+	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
+	f := start(t, &m, cfg)
+	// The broker writes the batch and answers that it does not know.
+	faults := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: cfg.Topic, Err: kerr.NotEnoughReplicasAfterAppend, Count: 3})
+	for i := range 5 {
+		require.NoError(t, f.Accept(t.Context(), numbered(i*100, 100), false))
+	}
+	assert.EqualValues(t, 3, faults.Hits())
+	eventually(t, func() bool { return m.len() >= 500 }, "all readings are stored")
+	require.NoError(t, f.end(patience))
+	assert.Len(t, m.values(), 500)
+	assert.Equal(t, 500, m.len(), "and none twice")
+}
+
+func TestWhatTheBrokersRefuseIsNotInTheTopic(t *testing.T) {
+	cluster := fake(t)
+	var m memory
+	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
+	f := start(t, &m, cfg)
+	cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: cfg.Topic, Err: kerr.TopicAuthorizationFailed})
+	err := f.Accept(t.Context(), numbered(0, 100), false)
+	require.ErrorIs(t, err, ErrNotSent)
+	require.ErrorIs(t, err, kerr.TopicAuthorizationFailed)
+	require.NoError(t, f.Accept(t.Context(), numbered(100, 100), whenOwned(t, f)), "and the next goes through")
+	assert.Len(t, m.values(), 100)
+	require.Equal(t, int64(100), cluster.PartitionInfo(cfg.Topic, 0).HighWatermark)
+}
+
+// whenOwned waits for f's partition, and asks for stored.
+func whenOwned(t *testing.T, f *funnel) bool {
+	t.Helper()
+	f.owns(t, 1)
+	return true
+}
+
+func TestTooLargeIsSaidBeforeAnythingIsSent(t *testing.T) {
+	cluster := fake(t)
+	var m memory
+	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
+	limit := "100000"
+	require.NoError(t, cluster.CreateTopic(cfg.Topic, 1, map[string]string{"max.message.bytes": limit}))
+	f := start(t, &m, cfg)
+	err := f.Accept(t.Context(), numbered(0, 2000), false)
+	require.ErrorIs(t, err, ErrTooLarge)
+	require.ErrorIs(t, err, buffer.ErrTooLarge)
+	require.NoError(t, f.Accept(t.Context(), numbered(0, 900), false), "the topic's own limit applies")
+	require.Equal(t, int64(900), cluster.PartitionInfo(cfg.Topic, 0).HighWatermark)
+}
+
+func TestWhileNoBrokerAnswersRequestsWaitAreRefusedOrInDoubt(t *testing.T) {
+	cluster := fake(t)
+	var m memory
+	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1, MaxWaiting: 5000})
+	f := start(t, &m, cfg)
+
+	release := make(chan struct{})
+	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		cluster.SleepControl(func() { <-release })
+		return nil, nil, false
+	})
+	accept := func(ctx context.Context, from int) <-chan error {
+		answer := make(chan error, 1)
+		go func() { answer <- f.Accept(ctx, numbered(from, 30), false) }()
+		return answer
+	}
+	short, cancel := context.WithCancel(t.Context())
+	inDoubt := accept(short, 0)
+	eventually(t, func() bool { return f.producer.lanes[0].open.Load() == 30 }, "the first is being sent")
+	withdrawn := accept(short, 100)
+	eventually(t, func() bool { return f.Stats().Waiting > 0 }, "the second waits")
+	cancel()
+	require.ErrorIs(t, <-inDoubt, ErrInDoubt)
+	err := <-withdrawn
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, ErrInDoubt, "it was taken back")
+	require.Zero(t, f.Stats().Waiting)
+
+	later := accept(t.Context(), 200)
+	eventually(t, func() bool { return f.Stats().Waiting > 0 }, "one waits")
+	require.ErrorIs(t, f.Accept(t.Context(), numbered(300, 30), false), buffer.ErrFull)
+	close(release)
+	require.NoError(t, <-later)
+
+	eventually(t, func() bool { return m.len() == 60 }, "what was in doubt came after all, whole")
+	values := m.values()
+	assert.Equal(t, 1, values[0])
+	assert.Equal(t, 1, values[29])
+	assert.Equal(t, 1, values[200])
+}
+
+func TestShutdownSaysWhatItCouldNotSend(t *testing.T) {
+	cluster := fake(t)
+	var m memory
+	f := start(t, &m, topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1}))
+	release := make(chan struct{})
+	defer close(release)
+	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		cluster.SleepControl(func() { <-release })
+		return nil, nil, false
+	})
+	answers := make(chan error, 2)
+	go func() { answers <- f.Accept(t.Context(), numbered(0, 30), false) }()
+	eventually(t, func() bool { return f.producer.lanes[0].open.Load() == 30 }, "the first is being sent")
+	go func() { answers <- f.Accept(t.Context(), numbered(100, 20), false) }()
+	eventually(t, func() bool { return f.Stats().Waiting > 0 }, "the second waits")
+
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	err := f.Shutdown(ctx)
+	left, ok := errors.AsType[*ShutdownError](err)
+	require.True(t, ok, "%v", err)
+	assert.Equal(t, 50, left.Unsent)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	both := []error{<-answers, <-answers}
+	doubt := slices.IndexFunc(both, func(err error) bool { return errors.Is(err, ErrInDoubt) })
+	require.GreaterOrEqual(t, doubt, 0, "%v", both)
+	assert.ErrorIs(t, both[1-doubt], buffer.ErrClosed)
+}
