@@ -99,6 +99,8 @@ func (h *Handler) refused(w http.ResponseWriter, r *http.Request, err error) {
 		h.full(w, "there is no room at the moment")
 	case errors.Is(err, buffer.ErrClosed):
 		refuse(w, problem{status: http.StatusServiceUnavailable, Error: "the service is stopping"})
+	case errors.Is(err, buffer.ErrTooLarge):
+		refuse(w, problem{status: http.StatusRequestEntityTooLarge, Error: "more readings than can be taken at once: send them in several requests"})
 	case errors.Is(err, ErrNotKnown):
 		refuse(w, problem{status: http.StatusNotImplemented, Error: ErrNotKnown.Error()})
 	case errors.Is(err, errStoredAfter):

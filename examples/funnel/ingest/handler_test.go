@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -204,6 +205,7 @@ func TestWhatTheSinkSaysBecomesAStatus(t *testing.T) {
 	}{
 		{buffer.ErrFull, 429, "no room"},
 		{errors.Join(buffer.ErrClosed, errors.New("x")), 503, "stopping"},
+		{fmt.Errorf("kafka: %w", buffer.ErrTooLarge), 413, "several requests"},
 		{ErrNotKnown, 501, "without ack=stored"},
 		{errors.New("secret"), 500, "the log says why"},
 	} {

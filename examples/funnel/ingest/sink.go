@@ -14,9 +14,10 @@ type Sink interface {
 	// of them are in the store. It keeps nothing of the slice when it returns;
 	// the strings in it may be kept.
 	//
-	// Its errors: buffer.ErrFull where there is no room (429), buffer.ErrClosed
-	// (503), ErrNotKnown (501), the end of ctx (503), and others (500). After an
-	// error with stored set, readings that were accepted may still be stored.
+	// Its errors: buffer.ErrFull where there is no room (429), buffer.ErrTooLarge
+	// (413), buffer.ErrClosed (503), ErrNotKnown (501), the end of ctx (503), and
+	// others (500). After an error with stored set, readings that were accepted
+	// may still be stored.
 	Accept(ctx context.Context, readings []reading.Reading, stored bool) error
 }
 

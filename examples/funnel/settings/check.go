@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -21,6 +22,7 @@ func Parse(args []string, env Lookup) (Settings, error) {
 	if err := Read(set, Prefix, args, env); err != nil {
 		return s, err
 	}
+	set.Visit(func(f *flag.Flag) { s.DataGiven = s.DataGiven || f.Name == "data" })
 	if s.TokenFile != "" {
 		if s.Token != "" {
 			return s, errors.New("-token and -token-file: allowed is one of them")

@@ -29,6 +29,7 @@ type Settings struct {
 	Listen, Token, TokenFile, Pprof string
 
 	Store, Data, SQLiteSync          string
+	DataGiven                        bool // Data is not the default
 	Postgres                         string
 	Mongo, MongoDatabase, MongoPlace string
 	MongoPlain                       bool
