@@ -27,27 +27,57 @@ type block struct {
 	mu           sync.Mutex
 	items, spare []record
 	_            [128]byte
+	wake         chan struct{} // tells a goroutine of each full slice; nil: nobody
 }
 
-func (b *block) append(item record, size int) {
+func (b *block) append(items []record, size int) {
+	b.mu.Lock()
+	b.items = append(b.items, items...)
+	b.turn(size)
+}
+
+func (b *block) appendOne(item record, size int) {
 	b.mu.Lock()
 	b.items = append(b.items, item)
-	if len(b.items) >= size {
+	b.turn(size)
+}
+
+// turn takes the other slice where one is full, and unlocks.
+func (b *block) turn(size int) {
+	full := len(b.items) >= size
+	if full {
 		b.items, b.spare = b.spare[:0], b.items
 	}
 	b.mu.Unlock()
+	if full && b.wake != nil {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// listen starts the goroutine that is told. It does nothing, but to wake it costs
+// what it costs: on an idle processor it can be more than all the rest of a flush.
+func (b *block) listen(tb testing.TB) {
+	b.wake = make(chan struct{}, 1)
+	tb.Cleanup(func() { close(b.wake) })
+	go func() {
+		for range b.wake {
+		}
+	}()
 }
 
 // bare is round-robin over eight of them.
 type bare struct {
 	blocks [8]block
 	_      [128]byte
-	turn   atomic.Uint64
+	next   atomic.Uint64
 	_      [128]byte
 }
 
 func (b *bare) insert(item record, size int) {
-	b.blocks[b.turn.Add(1)%8].append(item, size)
+	b.blocks[b.next.Add(1)%8].appendOne(item, size)
 }
 
 // benchSize is the size of batches. A flush cycle costs about 4 µs, so that with
@@ -60,6 +90,15 @@ func eachSize(b *testing.B, run func(b *testing.B)) {
 	for _, benchSize = range []int{1000, 5000} {
 		b.Run("MaxSize="+strconv.Itoa(benchSize), run)
 	}
+}
+
+// bareName tells the bare minimum from the one that wakes a goroutine for each
+// batch, which is the least where somebody else is to flush it.
+func bareName(waking bool) string {
+	if waking {
+		return "bare+wake"
+	}
+	return "bare"
 }
 
 // goroutines runs work in n goroutines, b.N times in all.
@@ -99,14 +138,21 @@ func BenchmarkInsert(b *testing.B) { eachSize(b, benchInsert) }
 func benchInsert(b *testing.B) {
 	ctx := context.Background()
 	for _, n := range []int{1, 2, 8, 64} {
-		b.Run("bare/goroutines="+strconv.Itoa(n), func(b *testing.B) {
-			var blocks bare
-			goroutines(b, n, func(times int) {
-				for i := range times {
-					blocks.insert(record{uint64(i)}, benchSize)
+		for _, waking := range []bool{false, true} {
+			b.Run(bareName(waking)+"/goroutines="+strconv.Itoa(n), func(b *testing.B) {
+				var blocks bare
+				for i := range blocks.blocks {
+					if waking {
+						blocks.blocks[i].listen(b)
+					}
 				}
+				goroutines(b, n, func(times int) {
+					for i := range times {
+						blocks.insert(record{uint64(i)}, benchSize)
+					}
+				})
 			})
-		})
+		}
 		for _, routing := range []buffer.Routing{buffer.RoundRobin, buffer.Sticky} {
 			b.Run(routing.String()+"/goroutines="+strconv.Itoa(n), func(b *testing.B) {
 				buf := benchBuffer(b, buffer.Config[record]{Partitions: 8, Routing: routing})
@@ -146,14 +192,19 @@ func BenchmarkProducer(b *testing.B) { eachSize(b, benchProducer) }
 func benchProducer(b *testing.B) {
 	ctx := context.Background()
 	for _, n := range []int{1, 2, 8} {
-		b.Run("bare/goroutines="+strconv.Itoa(n), func(b *testing.B) {
-			goroutines(b, n, func(times int) {
-				var one block
-				for i := range times {
-					one.append(record{uint64(i)}, benchSize)
-				}
+		for _, waking := range []bool{false, true} {
+			b.Run(bareName(waking)+"/goroutines="+strconv.Itoa(n), func(b *testing.B) {
+				goroutines(b, n, func(times int) {
+					var one block
+					if waking {
+						one.listen(b)
+					}
+					for i := range times {
+						one.appendOne(record{uint64(i)}, benchSize)
+					}
+				})
 			})
-		})
+		}
 		b.Run("Producer/goroutines="+strconv.Itoa(n), func(b *testing.B) {
 			buf := benchBuffer(b, buffer.Config[record]{Partitions: 8})
 			goroutines(b, n, func(times int) {
@@ -171,14 +222,21 @@ func BenchmarkInsertBatch(b *testing.B) {
 	ctx := context.Background()
 	items := make([]record, 100)
 	for _, size := range []int{1000, 10_000} {
-		b.Run("MaxSize="+strconv.Itoa(size), func(b *testing.B) {
-			buf := benchBuffer(b, buffer.Config[record]{MaxSize: size})
-			b.ReportAllocs()
-			for b.Loop() {
-				_ = buf.InsertBatch(ctx, items)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(items)), "ns/item")
-		})
+		measure := func(name string, insert func()) {
+			b.Run(name+"/MaxSize="+strconv.Itoa(size), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					insert()
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(items)), "ns/item")
+			})
+		}
+		var plain, waking block
+		waking.listen(b)
+		buf := benchBuffer(b, buffer.Config[record]{MaxSize: size})
+		measure("bare", func() { plain.append(items, size) })
+		measure("bare+wake", func() { waking.append(items, size) })
+		measure("InsertBatch", func() { _ = buf.InsertBatch(ctx, items) })
 	}
 }
 
