@@ -160,7 +160,7 @@ var flaws = []row{
 
 // promises are the rows of the design.
 var promises = []row{
-	{"the law", []string{"buffer.TestPromiseTheLaw", "buffer.TestModel", "aggregate.TestModel", "writer.TestModel", "buffer.TestContentionAgainstAHostileFlusher"}},
+	{"the law", []string{"buffer.TestPromiseTheLaw", "tests/model/buffer.TestModel", "tests/model/aggregate.TestModel", "tests/model/writer.TestModel", "buffer.TestContentionAgainstAHostileFlusher"}},
 	{"an insert returns nil", []string{"buffer.TestPromiseInsertReturnsNil"}},
 	{"ctx is already done", []string{"buffer.TestPromiseContextAlreadyDone"}},
 	{"full", []string{"buffer.TestPromiseFull"}},
