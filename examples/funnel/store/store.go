@@ -29,26 +29,30 @@ type Key struct {
 type Store interface {
 	// Write stores all rows, or says with flusher.Partial which ones it did not;
 	// any other error means that none may have been stored. flusher.Permanent
-	// marks what no repetition mends. It keeps nothing of rows. Where the store
+	// marks what no repetition mends, such as a row that Check rejects. It keeps nothing of rows. Where the store
 	// enforces keys, a row whose key is stored already changes nothing.
 	Write(ctx context.Context, rows []Row) error
 
 	// Aggregate sums up what is stored, one bucket for each granule of time that
-	// has readings, in order of time.
+	// has readings, in order of time. An unknown sensor has no buckets, which is no
+	// error.
 	Aggregate(ctx context.Context, query Query) ([]Bucket, error)
 
 	// Sensors lists the sensors and metrics that have readings, in order, at most
-	// limit of them.
+	// limit of them, which must be at least 1. The order is that of the names'
+	// bytes, the sensor's first.
 	Sensors(ctx context.Context, limit int) ([]Sensor, error)
 
 	// Ping asks whether the store answers.
 	Ping(ctx context.Context) error
 
-	// Close lets go of it. Nothing is called after it.
+	// Close lets go of it. Calls that come after it answer ErrClosed, and a second
+	// Close does nothing.
 	Close() error
 }
 
-// Query selects readings: of one sensor and metric, with From <= Time < To.
+// Query selects readings: of one sensor and metric, with From <= Time < To. Time
+// is kept to the microsecond.
 type Query struct {
 	Sensor, Metric string
 	From, To       time.Time
@@ -56,9 +60,12 @@ type Query struct {
 	Exact          bool // count a key once where the store does not enforce keys
 }
 
-// Bucket sums up the readings of one granule of time.
+// Bucket sums up the readings of one granule of time, of which the query's range
+// may hold only a part. Count, Min and Max are exact. Sum and Mean differ from
+// the exact ones by rounding, and are infinite, or no number, where Sum is beyond
+// float64.
 type Bucket struct {
-	Start               time.Time // in UTC
+	Start               time.Time // of the granule, in UTC; it may be before From
 	Count               int64
 	Min, Max, Mean, Sum float64
 }
