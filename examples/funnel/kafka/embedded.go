@@ -3,9 +3,14 @@ package kafka
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 )
+
+// embeddedSession is how long the stand-in waits for the member of the group that
+// was killed with it, before it gives the partitions to the one started next.
+const embeddedSession = 2 * time.Second
 
 // startEmbedded starts the stand-in: one broker in this process that speaks
 // Kafka's protocol, with everything in a folder and synced to disk before it is
@@ -17,6 +22,7 @@ func startEmbedded(cfg Config) (*kfake.Cluster, error) {
 		kfake.Ports(cfg.EmbeddedPort),
 		kfake.DataDir(cfg.DataDir),
 		kfake.SyncWrites(),
+		kfake.GroupMinSessionTimeout(embeddedSession/2),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("kafka: starting the embedded stand-in on %q: %w", cfg.DataDir, err)

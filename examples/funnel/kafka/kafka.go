@@ -54,6 +54,7 @@ func New(ctx context.Context, cfg Config) (k *Kafka, err error) {
 			return nil, err
 		}
 		k.brokers = k.embedded.ListenAddrs()
+		cfg.Options = append([]kgo.Opt{kgo.SessionTimeout(embeddedSession), kgo.HeartbeatInterval(embeddedSession / 4)}, cfg.Options...)
 	}
 	if k.admin, err = kgo.NewClient(clientOptions(cfg, k.brokers)...); err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)

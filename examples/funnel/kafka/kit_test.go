@@ -37,12 +37,12 @@ const patience = 30 * time.Second // for what should take a moment
 
 // brokers are where a test's topics are: those of KAFKA_BROKERS, else a stand-in
 // of its own, which is nil for real ones.
-func brokers(t *testing.T) ([]string, *kfake.Cluster) {
+func brokers(t *testing.T, opts ...kfake.Opt) ([]string, *kfake.Cluster) {
 	t.Helper()
 	if real := os.Getenv("KAFKA_BROKERS"); real != "" {
 		return strings.Split(real, ","), nil
 	}
-	cluster := fake(t)
+	cluster := fake(t, opts...)
 	return cluster.ListenAddrs(), cluster
 }
 
