@@ -119,7 +119,7 @@ func pageSaysWhatIsWrong(t *testing.T, c *chromium) {
 	f := serve(t, About{Store: "MongoDB", Kafka: true, Embedded: true}, 30)
 	f.set(func() { f.error, f.full = "dial tcp: connection refused", true })
 	b := c.open(t, f.URL, desktop)
-	b.until(`document.querySelector('.notice.bad')`)
+	b.until(`document.querySelector('#notices .notice.bad')`)
 	notices := b.text("notices")
 	assert.Contains(t, notices, "connection refused")
 	assert.Contains(t, notices, "nearly full")
@@ -128,7 +128,7 @@ func pageSaysWhatIsWrong(t *testing.T, c *chromium) {
 	assert.Contains(t, b.text("route"), "Kafka, embedded")
 	b.shot("wrong")
 	f.set(func() { f.error, f.full = "", false })
-	b.until(`!document.querySelector('.notice.bad')`)
+	b.until(`!document.querySelector('#notices .notice.bad')`)
 	blameless(t, b, f)
 }
 
@@ -140,10 +140,12 @@ func pageComesBack(t *testing.T, c *chromium) {
 	f.set(func() { f.down = true })
 	f.CloseClientConnections()
 	b.until(`/Disconnected, next try in [12] s/.test(document.getElementById('status').textContent)`)
+	b.until(`document.getElementById('why').textContent === 'Not connected: the store has moved.'`)
 	assert.True(t, eval[bool](b, `document.getElementById('board').classList.contains('stale')`))
 	b.shot("lost")
 	f.set(func() { f.down = false })
 	b.until(`document.getElementById('status').dataset.state === 'live'`)
+	assert.True(t, eval[bool](b, `document.getElementById('why').hidden`))
 	assert.False(t, eval[bool](b, `document.getElementById('board').classList.contains('stale')`))
 }
 

@@ -70,7 +70,7 @@ func (f *fake) guard(next http.Handler) http.Handler {
 		f.mu.Unlock()
 		switch {
 		case down:
-			http.Error(w, "down", http.StatusBadGateway)
+			http.Error(w, `{"error":"the store has moved"}`, http.StatusBadGateway)
 		case token != "" && r.Header.Get("Authorization") != "Bearer "+token:
 			http.Error(w, "a token, please", http.StatusUnauthorized)
 		default:

@@ -4,7 +4,7 @@ import { chart } from "./charts.js";
 import { compact, count, duration, percent } from "./format.js";
 import * as partitions from "./partitions.js";
 import * as sensors from "./sensors.js";
-import { follow } from "./stream.js";
+import { follow, reason } from "./stream.js";
 
 const $ = (id) => document.getElementById(id);
 const set = (id, text) => {
@@ -133,7 +133,8 @@ function state(name, seconds, why) {
     token: "Needs a token",
     lost: `Disconnected, next try in ${seconds} s`,
   }[shown]);
-  $("status").title = why ?? "";
+  set("why", name === "lost" ? `Not connected: ${why}.` : "");
+  $("why").hidden = name !== "lost" || seconds === undefined;
   $("board").classList.toggle("stale", !live && stats !== null);
 }
 
@@ -170,7 +171,7 @@ function admitted() {
 
 async function ask(path) {
   const response = await fetch(path, { headers: headers(), signal: AbortSignal.timeout(20_000), cache: "no-store" });
-  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  if (!response.ok) throw new Error(await reason(response));
   return response.json();
 }
 

@@ -15,7 +15,7 @@ class Refused extends Error {}
 // attempt; where the server refuses them, on.refused() is awaited first.
 export async function follow(url, headers, on) {
   for (let failed = 0; ; ) {
-    on.state("connecting");
+    if (failed === 0) on.state("connecting"); // later, "lost" and why is what to show
     let why = "the connection ended";
     try {
       await attempt(url, headers(), (name, data) => {
@@ -48,8 +48,8 @@ async function attempt(url, headers, event) {
   try {
     alive();
     const response = await fetch(url, { headers, signal: abort.signal, cache: "no-store" });
-    if (response.status === 401 || response.status === 403) throw new Refused();
-    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    if (response.status === 401) throw new Refused();
+    if (!response.ok) throw new Error(await reason(response));
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let text = ""; ; ) {
       const { done, value } = await reader.read();
@@ -62,6 +62,16 @@ async function attempt(url, headers, event) {
   } finally {
     clearTimeout(watch);
     abort.abort();
+  }
+}
+
+// reason is what an answer that is an error says.
+export async function reason(response) {
+  const text = await response.text();
+  try {
+    return JSON.parse(text).error ?? `the server answered ${response.status}`;
+  } catch {
+    return `the server answered ${response.status}`;
   }
 }
 
