@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/go-databuffer/databuffer/buffer"
 	"github.com/go-databuffer/databuffer/flusher"
@@ -33,6 +35,7 @@ func TestInsertDoesNotAllocate(t *testing.T) {
 	plain := open(func(*buffer.Config[record]) {})
 	sticky := open(func(c *buffer.Config[record]) { c.Routing = buffer.Sticky })
 	keyed := open(func(c *buffer.Config[record]) { c.Key = func(r record) uint64 { return r[0] } })
+	metered := open(func(c *buffer.Config[record]) { c.MeterProvider = enabledMeters{} })
 	producer := plain.Producer()
 
 	for name, insert := range map[string]func(i uint64) error{
@@ -43,6 +46,8 @@ func TestInsertDoesNotAllocate(t *testing.T) {
 		"InsertBatch":          func(uint64) error { return plain.InsertBatch(ctx, items) },
 		"InsertBatch, Sticky":  func(uint64) error { return sticky.InsertBatch(ctx, items) },
 		"Producer.InsertBatch": func(uint64) error { return producer.InsertBatch(ctx, items) },
+		"Insert, metrics":      func(i uint64) error { return metered.Insert(ctx, record{i}) },
+		"InsertBatch, metrics": func(uint64) error { return metered.InsertBatch(ctx, items) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Flush cycles included: their few allocations are for thousands of items.
@@ -54,6 +59,30 @@ func TestInsertDoesNotAllocate(t *testing.T) {
 		})
 	}
 }
+
+// enabledMeters makes histograms that want to be recorded. The SDK's own metrics
+// are tried in the module tests.
+type enabledMeters struct{ noop.MeterProvider }
+
+func (enabledMeters) Meter(string, ...metric.MeterOption) metric.Meter { return enabledMeter{} }
+
+type enabledMeter struct{ noop.Meter }
+
+func (enabledMeter) Float64Histogram(string, ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	return enabledFloats{}, nil
+}
+
+func (enabledMeter) Int64Histogram(string, ...metric.Int64HistogramOption) (metric.Int64Histogram, error) {
+	return enabledInts{}, nil
+}
+
+type enabledFloats struct{ noop.Float64Histogram }
+
+func (enabledFloats) Enabled(context.Context) bool { return true }
+
+type enabledInts struct{ noop.Int64Histogram }
+
+func (enabledInts) Enabled(context.Context) bool { return true }
 
 func TestFlushCycleAllocatesLittle(t *testing.T) {
 	ctx := context.Background()
