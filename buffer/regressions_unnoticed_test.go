@@ -199,3 +199,26 @@ func TestEveryBitOfAKeyCounts(t *testing.T) {
 		assert.InDelta(t, pairs*(partitions-1)/partitions, moved, 40, "bit %d", bit)
 	}
 }
+
+func TestBatchOfJustMaxBytesIsFlushedAtOnce(t *testing.T) {
+	for name, into := range map[string]func(t *testing.T, buf *buffer.Buffer[int]){
+		"one by one": func(t *testing.T, buf *buffer.Buffer[int]) { insert(t, buf, 4, 6) },
+		"in a batch": func(t *testing.T, buf *buffer.Buffer[int]) {
+			require.NoError(t, buf.InsertBatch(t.Context(), []int{4, 6}))
+		},
+		"in one item": func(t *testing.T, buf *buffer.Buffer[int]) { insert(t, buf, 10) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &sink{}
+				cfg := config(s)
+				cfg.MaxSize, cfg.MaxBytes, cfg.SizeOf = 1000, 10, func(i int) int { return i }
+				buf := open(t, cfg)
+				into(t, buf)
+				synctest.Wait()
+				require.Len(t, s.seen(), 1, "nothing more fits into it")
+				assert.Equal(t, flusher.Bytes, s.seen()[0].Trigger)
+			})
+		})
+	}
+}
