@@ -4,7 +4,7 @@
 // notices survives, and is what is wrong: a test is missing.
 //
 //	go run ./mutants              all of them, from the folder tools
-//	go run ./mutants -only Shut   those whose name matches
+//	go run ./mutants -only Shut   those whose name or file matches
 //	go run ./mutants -check       only that each can still be applied
 //
 // The entries of the list look like this:
@@ -21,8 +21,9 @@
 //
 // Tests is what go test is given, and may be repeated: the lines are run in turn
 // until one fails. Without it, it is the tests of the file's package, and those
-// of buffer where the file is in partition. The model tests are left out, since
-// what they find is up to their luck. Names of test files, and patterns of them,
+// of buffer where the file is in partition. The tests called Model and Contention
+// are left out, unless a -skip of its own says otherwise: what they find is up to
+// their luck. Names of test files, and patterns of them,
 // have only these compiled: some packages' tests take long to. Several texts may be replaced at once, each
 // in its own block. An entry with a line
 //

@@ -15,7 +15,7 @@ import (
 
 func main() {
 	root := flag.String("root", "..", "the repository")
-	only := flag.String("only", "", "a regular expression: run those whose name matches")
+	only := flag.String("only", "", "a regular expression: run those whose name or file matches")
 	check := flag.Bool("check", false, "only see whether each can be applied, and run nothing")
 	most := flag.Int("p", 2, "how many are run at once")
 	timeout := flag.Duration("timeout", time.Minute, "after which tests that run are taken for hanging")
@@ -42,7 +42,7 @@ func run(root, only string, check bool, most int, timeout time.Duration) (surviv
 	if err != nil {
 		return 0, err
 	}
-	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !which.MatchString(m.name) })
+	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !which.MatchString(m.name) && !which.MatchString(m.file) })
 	if err := applies(root, mutants); err != nil || check {
 		return 0, err
 	}

@@ -110,7 +110,7 @@ func (t *tree) kill(m *mutant) (verdict, error) {
 // test runs go test in the tree. It is an error where there is nothing to run.
 func (t *tree) test(args ...string) (verdict, error) {
 	args = t.expand(args)
-	cmd := exec.Command("go", append([]string{"test", "-json", "-vet=off", "-failfast", "-count=1", "-skip=^TestModel$", "-timeout=" + t.timeout.String()}, args...)...)
+	cmd := exec.Command("go", append([]string{"test", "-json", "-vet=off", "-failfast", "-count=1", "-skip=^Test(Model|Contention)", "-timeout=" + t.timeout.String()}, args...)...)
 	cmd.Dir = t.dir
 	// A mutant may forget to stop. The collector then takes the time that it would
 	// take the memory in.
