@@ -26,7 +26,7 @@ import (
 
 func main() {
 	url := flag.String("url", "", "where to send the events; empty: to an API that this program starts itself")
-	events := flag.Int("events", 2000, "how many events to send")
+	events := flag.Int("events", 1000, "how many events to send")
 	perSecond := flag.Float64("rate", 8, "calls per second")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
