@@ -25,7 +25,7 @@ import (
 func bounded(t *testing.T) {
 	t.Helper()
 	name := t.Name()
-	watch := time.AfterFunc(2*time.Minute, func() { panic(name + ": somebody waits for ever") })
+	watch := time.AfterFunc(time.Minute, func() { panic(name + ": somebody waits for ever") })
 	t.Cleanup(func() { watch.Stop() })
 }
 

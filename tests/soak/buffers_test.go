@@ -184,6 +184,7 @@ func (b *buffers) shutdown(ctx context.Context, t *testing.T) {
 	counts := b.buf.Info().Total
 	b.weather.settle()
 	b.sample(t)
+	assert.Zero(t, b.weather.reused.Load(), "%s: slices used again before their attempt returned", b.cfg.Name)
 	assert.Equal(t, counts, b.buf.Info().Total, "nothing changes after Shutdown")
 
 	s := b.ledger.sums()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,7 @@ const (
 type weather struct {
 	stubborn time.Duration // how long a stuck attempt goes on at most, whatever its context says; 0: it looks at it
 	running  atomic.Int64  // calls
+	reused   atomic.Int64  // calls whose slice changed under them
 
 	mu    sync.Mutex // protects the fields below
 	now   int
@@ -63,7 +65,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // flushes is a Flusher in this weather. What it takes it gives to take, item by
 // item, and only that.
-func flushes[T any](w *weather, take func(T)) flusher.Func[T] {
+func flushes[T comparable](w *weather, take func(T)) flusher.Func[T] {
 	return func(ctx context.Context, batch flusher.Batch[T]) error {
 		w.running.Add(1)
 		defer w.running.Add(-1)
@@ -102,7 +104,11 @@ func flushes[T any](w *weather, take func(T)) flusher.Func[T] {
 				<-ctx.Done()
 				return ctx.Err()
 			}
+			before := slices.Clone(batch.Items)
 			time.Sleep(rand.N(w.stubborn))
+			if !slices.Equal(before, batch.Items) {
+				w.reused.Add(1)
+			}
 			if rand.IntN(2) == 0 {
 				return errDown
 			}
