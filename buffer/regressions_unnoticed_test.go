@@ -222,3 +222,33 @@ func TestBatchOfJustMaxBytesIsFlushedAtOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestSyncFlushCoversWhatIsReady(t *testing.T) {
+	// One batch in flight, two that wait for its slot, and one being filled.
+	synctest.Test(t, func(t *testing.T) {
+		buf := open(t, config(&sink{answer: takes(time.Second, nil)}))
+		require.NoError(t, buf.InsertBatch(t.Context(), upTo(10)))
+		synctest.Wait()
+		start := time.Now()
+		results, err := buf.SyncFlush(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 4*time.Second, time.Since(start))
+		assert.Equal(t, []flusher.Result{{Items: 10, Delivered: 10}}, results)
+	})
+}
+
+func TestEveryBackoffEndsAtShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		later := fails(flusher.RetryAfter(errSink, time.Hour))
+		s := &sink{answer: script(later, later, later)}
+		cfg := config(s)
+		cfg.MaxInFlight = 3
+		buf := open(t, cfg)
+		insert(t, buf, upTo(9)...)
+		synctest.Wait()
+		start := time.Now()
+		require.NoError(t, buf.Shutdown(background()))
+		assert.Zero(t, time.Since(start))
+		assert.Equal(t, 9, lawful(t, buf).Delivered)
+	})
+}
