@@ -21,8 +21,8 @@ import (
 type Config struct {
 	Store store.Store
 
-	Partitions    int             // default 2: one batch is prepared while another is written
-	MaxSize       int             // readings of a batch; default 5000
+	Partitions    int             // default 4
+	MaxSize       int             // readings of a batch; default 10,000
 	MaxInFlight   int             // batches of one partition that are written at once; default 1
 	FlushInterval time.Duration   // how long a reading waits for its batch to fill; default 1 s
 	WriteTimeout  time.Duration   // of one attempt at a batch; default 30 s
@@ -39,11 +39,13 @@ type Config struct {
 	Logger         *slog.Logger // default slog.Default()
 }
 
-// The name of the buffer, and the defaults of Config.
+// The name of the buffer, and the defaults of Config. With these it holds 80,000
+// readings, 9 MB, which is what comes in half a second at 160,000 a second: a
+// store may pause for so long without anybody noticing.
 const (
 	Name                 = "readings"
-	DefaultPartitions    = 2
-	DefaultMaxSize       = 5000
+	DefaultPartitions    = 4
+	DefaultMaxSize       = 10_000
 	DefaultFlushInterval = time.Second
 	DefaultWriteTimeout  = 30 * time.Second
 	defaultMaxBackoff    = 5 * time.Second

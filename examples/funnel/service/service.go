@@ -48,43 +48,51 @@ type Service struct {
 
 // Start starts everything, and returns when it serves. What it has started when
 // something fails is stopped again.
-func Start(ctx context.Context, set settings.Settings, version string, logger *slog.Logger) (s *Service, err error) {
-	s = &Service{set: set, logger: logger, removeData: func() error { return nil }, failed: make(chan error, 2)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.abort())
-		}
-	}()
+func Start(ctx context.Context, set settings.Settings, version string, logger *slog.Logger) (*Service, error) {
+	return startWith(ctx, set, version, logger, openStore)
+}
 
+type opener func(context.Context, settings.Settings) (opened, error)
+
+func startWith(ctx context.Context, set settings.Settings, version string, logger *slog.Logger, open opener) (*Service, error) {
+	s := &Service{set: set, logger: logger, removeData: func() error { return nil }, failed: make(chan error, 2)}
+	if err := s.start(ctx, version, open); err != nil {
+		return nil, errors.Join(err, s.abort())
+	}
+	return s, nil
+}
+
+func (s *Service) start(ctx context.Context, version string, open opener) (err error) {
 	// The address comes first: of all that can be wrong it is the likeliest, and
 	// a store that was opened before would only have to be closed.
-	if s.listener, err = listen(ctx, "-listen", set.Listen); err != nil {
-		return nil, err
+	if s.listener, err = listen(ctx, "-listen", s.set.Listen); err != nil {
+		return err
 	}
-	if set.Pprof != "" {
-		if s.profiling, err = listen(ctx, "-pprof", set.Pprof); err != nil {
-			return nil, err
+	if s.set.Pprof != "" {
+		if s.profiling, err = listen(ctx, "-pprof", s.set.Pprof); err != nil {
+			return err
 		}
 	}
 	if s.removeData, err = prepareData(&s.set); err != nil {
-		return nil, err
+		return err
 	}
-	if s.observe, err = observe.Start(ctx, observe.Config{Service: "funnel", Version: version, Logger: logger}); err != nil {
-		return nil, err
+	if s.observe, err = observe.Start(ctx, observe.Config{Service: "funnel", Version: version, Logger: s.logger}); err != nil {
+		return err
 	}
-	if s.store, err = openStore(ctx, s.set); err != nil {
-		s.store = opened{}
-		return nil, err
+	store, err := open(ctx, s.set)
+	if err != nil {
+		return err
 	}
+	s.store = store
 	sink, err := s.connect(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.handle(sink, version); err != nil {
-		return nil, err
+		return err
 	}
 	s.serve(sink)
-	return s, nil
+	return nil
 }
 
 // connect makes the way from the sink into the store.
@@ -104,14 +112,15 @@ func (s *Service) connect(ctx context.Context) (ingest.Sink, error) {
 		// Kafka is told of each, and keeps it in its dead-letter topic.
 		cfg.Rejected = func(context.Context, []pipeline.Item, error) error { return nil }
 	}
-	var err error
-	if s.pipeline, err = pipeline.New(cfg); err != nil {
+	pipe, err := pipeline.New(cfg)
+	if err != nil {
 		return nil, err
 	}
+	s.pipeline = pipe
 	if s.set.Kafka == "" {
 		return pipeline.NewDirect(s.pipeline, s.set.Patience), nil
 	}
-	s.kafka, err = kafka.New(ctx, kafka.Config{
+	k, err := kafka.New(ctx, kafka.Config{
 		Brokers:         s.set.Brokers(),
 		Embedded:        s.set.Kafka == settings.Embedded,
 		DataDir:         filepath.Join(s.set.Data, "kafka"),
@@ -126,6 +135,7 @@ func (s *Service) connect(ctx context.Context) (ingest.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.kafka = k
 	if s.kafka.StandIn() {
 		s.logger.Warn("Kafka is a stand-in for tests, in this process", slog.Any("brokers", s.kafka.Brokers()))
 	}
