@@ -15,17 +15,18 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/go-databuffer/databuffer/examples/funnel/load"
 	"github.com/go-databuffer/databuffer/examples/funnel/settings"
 )
 
 // compose is what the tests look at of compose.yaml.
 type compose struct {
-	Services map[string]service
+	Services map[string]container
 	Secrets  map[string]struct{ Environment, File string }
 	Volumes  map[string]any
 }
 
-type service struct {
+type container struct {
 	Image       string
 	Profiles    []string
 	Build       struct{ Context, Dockerfile string }
@@ -93,6 +94,16 @@ func TestComposeSetsWhatThereIs(t *testing.T) {
 			return value, ok
 		})
 		assert.NoError(t, err, name)
+	}
+}
+
+func TestComposeSetsWhatTheLoadReads(t *testing.T) {
+	known := map[string]bool{}
+	load.Flags(new(load.Settings)).VisitAll(func(f *flag.Flag) { known[settings.Variable(load.Prefix, f.Name)] = true })
+	env := readCompose(t).Services["load"].Environment
+	assert.NotEmpty(t, env)
+	for variable := range env {
+		assert.True(t, known[variable], variable)
 	}
 }
 

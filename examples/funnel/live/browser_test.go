@@ -118,6 +118,9 @@ func pageInTheDark(t *testing.T, c *chromium) {
 func pageSaysWhatIsWrong(t *testing.T, c *chromium) {
 	f := serve(t, About{Store: "MongoDB", Kafka: true, Embedded: true}, 30)
 	f.set(func() { f.error, f.full = "dial tcp: connection refused", true })
+	for range 10 {
+		f.page.take(f.stats())
+	}
 	b := c.open(t, f.URL, desktop)
 	b.until(`document.querySelector('#notices .notice.bad')`)
 	notices := b.text("notices")
