@@ -27,7 +27,7 @@ func (w *world) look() {
 	}
 	for key := range keys {
 		value, ok := w.a.Get(key)
-		if n, held := newest[key]; ok != held || ok && value[0] != n {
+		if n, held := newest[key]; ok != held || ok && value[0] != n && w.born[value[0]] < w.born[n] {
 			w.t.Errorf("Get(%d) is %v, %v", key, value, ok)
 		}
 	}
@@ -62,13 +62,20 @@ func (w *world) displaced(held map[int]list) {
 	}
 }
 
-// snapshot is what All yields, and the newest entry of each key in it.
+// snapshot is what All yields, and the newest entry of each key in it, or one of
+// those that are as new. It requires that mu is held.
 func (w *world) snapshot() (held map[int]list, newest map[int]int) {
 	held, newest = map[int]list{}, map[int]int{}
+	w.looks++
 	for key, value := range w.a.All() {
-		e := list{Key: key, Value: value, Count: positive(value)}
-		held[value[0]] = e
-		newest[key] = value[0]
+		n := value[0]
+		held[n] = list{Key: key, Value: value, Count: positive(value)}
+		if w.born[n] == 0 {
+			w.born[n] = w.looks
+		}
+		if before, ok := newest[key]; !ok || w.born[before] <= w.born[n] {
+			newest[key] = n
+		}
 	}
 	return held, newest
 }

@@ -45,7 +45,7 @@ func play(t *model.T, s scene) {
 		synctest.Wait()
 		w.look()
 		ctx := context.Background()
-		if o.deadline > 0 {
+		if o.deadline != 0 {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, o.deadline)
 			defer cancel()

@@ -31,12 +31,13 @@ type op struct {
 	what     what
 	adds     []drawnAdd // at once
 	pause    time.Duration
-	deadline time.Duration // of its ctx; 0: none
+	deadline time.Duration // of its ctx; 0: none, negative: it is over
 }
 
 type drawnAdd struct {
 	key    int
 	panics bool // in merge
+	exits  bool // there, too: it ends its goroutine
 }
 
 type what int
@@ -53,7 +54,9 @@ const keys = 7
 func draw(s model.Source) scene {
 	sc := scene{cfg: drawConfig(s), dead: s.Chance(50)}
 	displaces := sc.cfg.Overflow == buffer.DropOldest
-	add := func(s model.Source) drawnAdd { return drawnAdd{key: s.Int(0, keys-1), panics: s.Chance(8)} }
+	add := func(s model.Source) drawnAdd {
+		return drawnAdd{key: s.Int(0, keys-1), panics: s.Chance(8), exits: s.Chance(2)}
+	}
 	use := func(s model.Source) op {
 		o := op{what: addSome}
 		switch {
@@ -95,6 +98,9 @@ func drawTimes(s model.Source, o op) op {
 	}
 	if s.Chance(40) {
 		o.deadline = s.Duration(1, 3*time.Second)
+	}
+	if s.Chance(5) {
+		o.deadline = -1
 	}
 	return o
 }

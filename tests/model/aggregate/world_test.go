@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -23,10 +24,12 @@ type world struct {
 	mu       sync.Mutex // protects the fields below
 	closed   bool       // Shutdown was called
 	next     int
-	panics   map[int]bool
+	drawn    map[int]drawnAdd
 	accepted map[int]bool
 	refused  int
 	waiting  map[int]int // the keys of Adds that have not returned, by number
+	looks    int
+	born     map[int]int // the look that first found an entry held
 	held     map[int]list
 	seen     map[int]list    // by a Flusher
 	taken    [2]map[int]bool // by the Flusher, and by the dead letter
@@ -40,20 +43,25 @@ type world struct {
 
 func newWorld(t *model.T, cfg aggregate.Config[int, serials]) *world {
 	return &world{
-		t: t, cfg: cfg, panics: map[int]bool{}, accepted: map[int]bool{}, waiting: map[int]int{}, held: map[int]list{},
+		t: t, cfg: cfg, drawn: map[int]drawnAdd{}, accepted: map[int]bool{}, waiting: map[int]int{}, born: map[int]int{}, held: map[int]list{},
 		seen: map[int]list{}, taken: [2]map[int]bool{{}, {}}, lost: map[int]list{}, returned: map[int]list{}, behind: map[int]bool{}, at: map[int]int{},
 	}
 }
 
-// merge appends; where the Add is to panic, it leaves its number, negative.
+// merge appends; where the Add is to panic or to exit, it leaves its number,
+// negative.
 func (w *world) merge(stored *serials, value serials) {
 	n := value[0]
 	w.mu.Lock()
-	panics := w.panics[n]
+	add := w.drawn[n]
 	w.mu.Unlock()
-	if panics {
+	switch {
+	case add.panics:
 		*stored = append(*stored, -n)
 		panic(model.ErrSink)
+	case add.exits:
+		*stored = append(*stored, -n)
+		runtime.Goexit()
 	}
 	*stored = append(*stored, n)
 }
@@ -62,14 +70,22 @@ func (w *world) add(ctx context.Context, add drawnAdd) {
 	w.mu.Lock()
 	w.next++
 	n := w.next
-	w.panics[n] = add.panics
+	w.drawn[n] = add
 	w.waiting[n] = add.key
 	w.mu.Unlock()
+	defer func() { // also where merge has ended the goroutine
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.waiting, n)
+	}()
+	over := ctx.Err() != nil
 	err := w.a.Add(ctx, add.key, serials{n})
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.waiting, n)
 	if err == nil {
+		if over {
+			w.t.Errorf("an Add was accepted though its context was over")
+		}
 		w.accepted[n] = true
 		return
 	}

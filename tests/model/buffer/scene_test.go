@@ -1,6 +1,7 @@
 package buffer_test
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -33,7 +34,8 @@ type op struct {
 	what     what
 	items    int           // of an InsertBatch
 	pause    time.Duration // before
-	deadline time.Duration // of its ctx; 0: none
+	deadline time.Duration // of its ctx; 0: none, negative: it is over
+	dawdles  time.Duration // its ctx, when asked for a value
 }
 
 type what int
@@ -45,6 +47,18 @@ const (
 	syncFlush
 	dump
 )
+
+// dawdling is a context that takes its time over a value. An insert that found no
+// room asks for one before it waits, and so room can come free in between.
+type dawdling struct {
+	context.Context
+	d time.Duration
+}
+
+func (c dawdling) Value(key any) any {
+	time.Sleep(c.d)
+	return c.Context.Value(key)
+}
 
 type shutdown struct {
 	at       time.Duration
@@ -151,6 +165,12 @@ func drawOp(s model.Source) op {
 	}
 	if s.Chance(40) {
 		o.deadline = s.Duration(1, 3*time.Second)
+	}
+	if s.Chance(5) {
+		o.deadline = -1
+	}
+	if o.what <= insertSome && s.Chance(15) {
+		o.dawdles = s.Duration(1, time.Second)
 	}
 	return o
 }

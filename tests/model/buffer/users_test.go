@@ -22,8 +22,11 @@ func (w *world) act(a actor, number int) {
 			time.Sleep(o.pause)
 		}
 		ctx, cancel := context.Background(), context.CancelFunc(func() {})
-		if o.deadline > 0 {
+		if o.deadline != 0 {
 			ctx, cancel = context.WithTimeout(ctx, o.deadline)
+		}
+		if o.dawdles > 0 {
+			ctx = dawdling{ctx, o.dawdles}
 		}
 		items := make([]int, o.items)
 		for i := range items {
@@ -52,8 +55,14 @@ func (w *world) act(a actor, number int) {
 		}
 		waited := time.Since(start)
 		mayWait := o.what == syncFlush || o.what <= insertSome && w.cfg.Overflow == buffer.Block
+		if o.dawdles > 0 {
+			waited = 0 // or who knows
+		}
 		if o.deadline > 0 && waited > o.deadline || waited > 0 && !mayWait {
 			w.t.Errorf("%+v waited %v", o, waited)
+		}
+		if o.deadline < 0 && err == nil && o.items > 0 && o.what != dump {
+			w.t.Errorf("%+v: no error though its context was over", o)
 		}
 		w.reasoned(ctx, o, err)
 		cancel()

@@ -31,6 +31,8 @@ type world struct {
 	contents map[flusher.ID]flusher.Batch[int]
 	last     map[tried]int // the number of the newest attempt
 	first    map[stream]int
+	arrived  map[stream]int // the newest that the Flusher has taken
+	singled  map[int]bool   // left over by an attempt that took others
 	homes    map[uint64]int // the partition of each key, or pinned actor
 	running  map[int]int    // by partition
 	inside   int            // items inserted by a Flusher
@@ -61,7 +63,7 @@ func newWorld(t *model.T, s scene) *world {
 	w := &world{
 		t: t, scene: s, cfg: s.cfg,
 		open: map[int]bool{}, accepted: map[int]bool{}, refused: map[int]time.Time{}, behind: map[int]bool{}, seen: map[int]bool{},
-		contents: map[flusher.ID]flusher.Batch[int]{}, last: map[tried]int{}, first: map[stream]int{}, homes: map[uint64]int{},
+		contents: map[flusher.ID]flusher.Batch[int]{}, last: map[tried]int{}, first: map[stream]int{}, arrived: map[stream]int{}, singled: map[int]bool{}, homes: map[uint64]int{},
 		running: map[int]int{}, doubtful: map[int]bool{}, runs: map[int]bool{},
 	}
 	w.main = model.NewSink[int](s.replies, w.fromInside)
@@ -114,6 +116,27 @@ func (d *destination) finish(attempt *try, items, arrived []int) {
 	}
 	for _, item := range arrived {
 		attempt.took[item] = true
+	}
+	if !attempt.dead && d.cfg.MaxInFlight == 1 && !d.late(attempt) {
+		d.taken(attempt)
+	}
+}
+
+// taken checks that what the Flusher takes comes in order through retries and
+// bisections, but for what it has singled out itself. It requires that mu is held.
+func (d *destination) taken(attempt *try) {
+	for _, item := range attempt.batch.Items {
+		at := stream{actorOf(item), attempt.batch.Partition}
+		switch {
+		case !attempt.took[item]:
+			d.singled[item] = d.singled[item] || len(attempt.took) > 0
+		case at.actor == insider || d.singled[item]:
+		default:
+			if before := d.arrived[at]; before > item {
+				d.t.Errorf("item %d is taken after %d", item, before)
+			}
+			d.arrived[at] = item
+		}
 	}
 }
 

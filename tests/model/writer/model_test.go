@@ -51,6 +51,7 @@ func play(t *model.T, s scene) {
 	for i, steps := range s.writers {
 		actors.Go(func() {
 			for k, step := range steps {
+				step.size *= max(s.scale, 1)
 				step.write(w, l, fmt.Sprintf("<%d.%d", i, k))
 			}
 		})

@@ -19,6 +19,7 @@ var errDisk = errors.New("disk failed")
 type scene struct {
 	cfg      buffer.Config[[]byte]
 	dead     bool            // there is a dead letter
+	scale    int             // of what a Write has beside its name; 0: as drawn
 	every    time.Duration   // of the callbacks
 	replies  []reply         // of the output, in turn; then it takes everything
 	funerals []model.Reply   // of the dead letter
@@ -62,6 +63,10 @@ const (
 func draw(s model.Source) scene {
 	sc := scene{cfg: buffer.Config[[]byte]{Name: "model", FlushInterval: -1, Logger: slog.New(slog.DiscardHandler)}}
 	sc.cfg.MaxBytes = s.Int(1, 60)
+	if s.Chance(10) { // more than an arena holds at first
+		sc.scale = 2000
+		sc.cfg.MaxBytes = s.Int(1, 200) * 1000
+	}
 	sc.cfg.MaxSize = s.Int(0, 7) // 0: off
 	sc.cfg.Overflow = model.Pick(s, buffer.Block, buffer.Block, buffer.Block, buffer.Reject, buffer.DropOldest)
 	if s.Chance(50) {
