@@ -80,6 +80,10 @@ func open(t *testing.T, cfg buffer.Config[item], stubborn time.Duration, deadLet
 	}
 	cfg.Partitions, cfg.MaxInFlight = max(cfg.Partitions, 1), max(cfg.MaxInFlight, 1)
 	b.cfg = cfg
+	b.weather.slots = int64(cfg.MaxInFlight)
+	if stubborn > 0 {
+		b.weather.slots++ // one that was abandoned
+	}
 	var err error
 	b.buf, err = buffer.New(cfg)
 	require.NoError(t, err)
@@ -185,6 +189,7 @@ func (b *buffers) shutdown(ctx context.Context, t *testing.T) {
 	b.weather.settle()
 	b.sample(t)
 	assert.Zero(t, b.weather.reused.Load(), "%s: slices used again before their attempt returned", b.cfg.Name)
+	assert.Zero(t, b.weather.crowded.Load(), "%s: more calls at once than promised", b.cfg.Name)
 	assert.Equal(t, counts, b.buf.Info().Total, "nothing changes after Shutdown")
 
 	s := b.ledger.sums()

@@ -51,7 +51,7 @@ func stations(t *testing.T) ([]station, *meters) {
 	m, provider := newMeters()
 	key := func(i item) uint64 { return uint64(i.id % 1009) }
 	size := func(item) int { return loadBytes }
-	const stubborn = 150 * time.Millisecond
+	const stubborn = 400 * time.Millisecond
 	return []station{
 		open(t, buffer.Config[item]{Name: "block", Partitions: 4, MaxSize: 200, MaxSizeJitter: 50, MaxInFlight: 2, MeterProvider: provider, SizeOf: size}, 0, false, false),
 		open(t, buffer.Config[item]{Name: "sticky", Partitions: 4, MaxSize: 100, Routing: buffer.Sticky, Retry: flusher.Retry{Bisect: true}}, 0, true, false),

@@ -28,9 +28,12 @@ const (
 
 // weather is a destination's, and changes at random.
 type weather struct {
-	stubborn time.Duration // how long a stuck attempt goes on at most, whatever its context says; 0: it looks at it
-	running  atomic.Int64  // calls
-	reused   atomic.Int64  // calls whose slice changed under them
+	stubborn time.Duration   // how long a stuck attempt goes on at most, whatever its context says; 0: it looks at it
+	running  atomic.Int64    // calls
+	reused   atomic.Int64    // calls whose slice changed under them
+	slots    int64           // how many calls of a partition there may be at once; 0: it is not looked at
+	crowded  atomic.Int64    // calls that were more
+	at       [8]atomic.Int64 // calls of each partition
 
 	mu    sync.Mutex // protects the fields below
 	now   int
@@ -69,6 +72,10 @@ func flushes[T comparable](w *weather, take func(T)) flusher.Func[T] {
 	return func(ctx context.Context, batch flusher.Batch[T]) error {
 		w.running.Add(1)
 		defer w.running.Add(-1)
+		if w.at[batch.Partition].Add(1) > w.slots && w.slots > 0 {
+			w.crowded.Add(1)
+		}
+		defer w.at[batch.Partition].Add(-1)
 		var failed []int
 		switch w.look() {
 		case flaky:
