@@ -86,9 +86,9 @@ func TestAttemptThatHasNotBegunAtShutdownNeverBegins(t *testing.T) {
 		started := buf.Info().Total.Buffered == 0
 		err = buf.Shutdown(ended(errSink))
 		over.Store(true)
-		undelivered := 0
+		undelivered, inDoubt := 0, 0
 		if left, ok := errors.AsType[*buffer.ShutdownError[int]](err); ok {
-			undelivered = len(left.Undelivered)
+			undelivered, inDoubt = len(left.Undelivered), len(left.InDoubt)
 		}
 		if started && undelivered > 0 {
 			seen++
@@ -96,7 +96,9 @@ func TestAttemptThatHasNotBegunAtShutdownNeverBegins(t *testing.T) {
 		for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
 			runtime.Gosched()
 		}
-		require.Zero(t, late.Load(), "began after Shutdown returned")
+		// One whose goroutine runs is in doubt, though it may not have come to the
+		// Flusher's first line.
+		require.LessOrEqual(t, late.Load(), int64(inDoubt), "began after Shutdown returned")
 		require.EqualValues(t, 200-undelivered, begun.Load(), "what is undelivered was never attempted")
 		lawful(t, buf)
 	}
@@ -238,6 +240,7 @@ func TestAttemptThatIsLeftBehindReadsWhatItWasGiven(t *testing.T) {
 			synctest.Wait()
 			require.Error(t, buf.Shutdown(ended(errSink)))
 			time.Sleep(time.Hour)
+			synctest.Wait()
 			assert.Equal(t, "1 2 3 ", read)
 		})
 	})
@@ -256,6 +259,7 @@ func TestAttemptThatIsLeftBehindReadsWhatItWasGiven(t *testing.T) {
 			require.Equal(t, 3, lawful(t, buf).Delivered)
 			require.NoError(t, buf.InsertBatch(t.Context(), slices.Repeat(three(), 10)))
 			time.Sleep(time.Hour)
+			synctest.Wait()
 			assert.Equal(t, "1 2 3 ", read)
 			require.NoError(t, buf.Shutdown(background()))
 		})

@@ -54,7 +54,7 @@ func FuzzAdd(f *testing.F) {
 func FuzzBackoff(f *testing.F) {
 	for _, minimum := range extremes {
 		for _, maximum := range extremes {
-			for _, attempt := range []int{math.MinInt, 0, 1, 2, 62, 63, 64, 65, math.MaxInt} {
+			for _, attempt := range []int{math.MinInt, 1, 2, 63, 64, math.MaxInt} {
 				f.Add(minimum, maximum, attempt)
 			}
 		}
