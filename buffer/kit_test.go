@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-databuffer/databuffer/buffer"
+	"github.com/go-databuffer/databuffer/buffertest"
 	"github.com/go-databuffer/databuffer/flusher"
 	"github.com/go-databuffer/databuffer/partition"
 )
@@ -155,19 +155,7 @@ func open(t testing.TB, cfg buffer.Config[int]) *buffer.Buffer[int] {
 func lawful[T any](t testing.TB, buf *buffer.Buffer[T]) partition.Counts {
 	t.Helper()
 	info := buf.Info()
-	check := func(c partition.Counts) {
-		t.Helper()
-		assert.Equal(t, c.Accepted, c.Buffered+c.InFlight+c.Delivered+c.DeadLettered+c.Dropped+c.Returned, "the law: %+v", c)
-		for _, n := range []int{c.Accepted, c.Buffered, c.InFlight, c.Delivered, c.DeadLettered, c.Dropped, c.Returned, c.Rejected, c.Retried, c.Abandoned} {
-			assert.GreaterOrEqual(t, n, 0, "%+v", c)
-		}
-	}
-	var total partition.Counts
-	for _, p := range info.Partitions {
-		check(p.Counts)
-		total = total.Plus(p.Counts)
-	}
-	assert.Equal(t, total, info.Total)
+	buffertest.Check(t, info)
 	return info.Total
 }
 
