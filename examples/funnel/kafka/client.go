@@ -15,6 +15,7 @@ func clientOptions(cfg Config, brokers []string) []kgo.Opt {
 		kgo.SeedBrokers(brokers...),
 		kgo.ClientID("funnel"),
 		kgo.WithLogger(clientLog{cfg.Logger}),
+		kgo.ProducerBatchCompression(kgo.SnappyCompression(), kgo.NoCompression()),
 		// The usual 5 s is how long a topic that was just created, or a leader that
 		// has just moved, would go unnoticed.
 		kgo.MetadataMinAge(250 * time.Millisecond),

@@ -32,6 +32,7 @@ func headers(record *kgo.Record) map[string]string {
 }
 
 func TestPoisonGoesToTheDeadLetterTopicWithItsReason(t *testing.T) {
+	t.Parallel()
 	addresses, _ := brokers(t)
 	cfg := topics(Config{Brokers: addresses, Partitions: 1, MaxRecord: 1000})
 	m := memory{refuse: func(row store.Row) bool { return row.Value == 13 }}
@@ -81,6 +82,7 @@ func TestPoisonGoesToTheDeadLetterTopicWithItsReason(t *testing.T) {
 }
 
 func TestPoisonIsDoneWhenItsDeadLetterIsAcknowledged(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
 	var m memory
@@ -107,6 +109,7 @@ func TestPoisonIsDoneWhenItsDeadLetterIsAcknowledged(t *testing.T) {
 }
 
 func TestADeadLetterThatIsTooLargeIsCut(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
 	limit := "50000"
@@ -128,6 +131,7 @@ func TestADeadLetterThatIsTooLargeIsCut(t *testing.T) {
 }
 
 func TestStoredSaysWhenTheStoreRefuses(t *testing.T) {
+	t.Parallel()
 	addresses, _ := brokers(t)
 	m := memory{refuse: func(row store.Row) bool { return row.Value == 13 }}
 	f := start(t, &m, topics(Config{Brokers: addresses, Partitions: 1}))
@@ -139,6 +143,7 @@ func TestStoredSaysWhenTheStoreRefuses(t *testing.T) {
 }
 
 func TestWhileTheStoreIsDownNothingIsLostAndNothingCommitted(t *testing.T) {
+	t.Parallel()
 	addresses, _ := brokers(t)
 	cfg := topics(Config{Brokers: addresses, Partitions: 2})
 	var m memory
@@ -166,6 +171,7 @@ func TestWhileTheStoreIsDownNothingIsLostAndNothingCommitted(t *testing.T) {
 }
 
 func TestShutdownWithTheStoreDownCommitsNothingThatIsNotStored(t *testing.T) {
+	t.Parallel()
 	addresses, _ := brokers(t)
 	cfg := topics(Config{Brokers: addresses, Partitions: 1})
 	var m memory
@@ -188,6 +194,7 @@ func TestShutdownWithTheStoreDownCommitsNothingThatIsNotStored(t *testing.T) {
 }
 
 func TestBrokersThatAreAwayForAWhileLoseNothing(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 2})
 	var m memory
@@ -214,6 +221,7 @@ func TestBrokersThatAreAwayForAWhileLoseNothing(t *testing.T) {
 }
 
 func TestStoredWithoutAPartitionIsNotKnown(t *testing.T) {
+	t.Parallel()
 	addresses, _ := brokers(t)
 	cfg := topics(Config{Brokers: addresses, Partitions: 1})
 	var m memory

@@ -36,6 +36,7 @@ type consumer struct {
 	mu    sync.Mutex
 	owned map[int32]*assignment
 
+	ready      chan struct{} // closed when the client is set: its callbacks may come before
 	committing chan struct{} // holds one token: commits come one after another
 
 	consumed, rebalances, lostPartitions, commits atomic.Int64
@@ -47,6 +48,9 @@ type consumer struct {
 
 // start makes the client and joins the group.
 func (c *consumer) start(brokers []string) error {
+	c.owned = make(map[int32]*assignment)
+	c.committing = make(chan struct{}, 1)
+	c.ready = make(chan struct{})
 	client, err := kgo.NewClient(append(clientOptions(c.cfg, brokers),
 		kgo.ConsumerGroup(c.cfg.Group),
 		kgo.ConsumeTopics(c.cfg.Topic),
@@ -64,9 +68,8 @@ func (c *consumer) start(brokers []string) error {
 		return err
 	}
 	c.client = client
-	c.owned = make(map[int32]*assignment)
-	c.committing = make(chan struct{}, 1)
 	c.dead = newDeadLetters(client, c.cfg)
+	close(c.ready)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel

@@ -173,6 +173,7 @@ func startChild(t *testing.T, cfg childConfig) *process {
 // under one key each; of what had no answer, each request is there whole or not
 // at all.
 func TestAKilledServiceLosesNothing(t *testing.T) {
+	t.Parallel()
 	t.Run("brokers elsewhere", func(t *testing.T) {
 		kills, session := 3, time.Second
 		addresses, cluster := brokers(t, kfake.GroupMinSessionTimeout(session))

@@ -15,6 +15,7 @@ import (
 )
 
 func TestWhatIsAcceptedIsStoredUnderTheKeyOfItsRecord(t *testing.T) {
+	t.Parallel()
 	addresses, _ := brokers(t)
 	cfg := topics(Config{Brokers: addresses, Partitions: 3})
 	var m memory
@@ -52,6 +53,7 @@ func TestWhatIsAcceptedIsStoredUnderTheKeyOfItsRecord(t *testing.T) {
 }
 
 func TestStoredReturnsWhenTheReadingsAreInTheStore(t *testing.T) {
+	t.Parallel()
 	addresses, _ := brokers(t)
 	var m memory
 	f := start(t, &m, topics(Config{Brokers: addresses, Partitions: 2}))
@@ -77,6 +79,7 @@ func TestStoredReturnsWhenTheReadingsAreInTheStore(t *testing.T) {
 }
 
 func TestAfterShutdownNothingIsAccepted(t *testing.T) {
+	t.Parallel()
 	addresses, _ := brokers(t)
 	var m memory
 	f := start(t, &m, topics(Config{Brokers: addresses}))

@@ -35,7 +35,6 @@ func newLane(p *producer, cfg Config, brokers []string) (*lane, error) {
 		kgo.ManualFlushing(), // nothing is sent while a batch is put together
 		kgo.MaxBufferedRecords(math.MaxInt32),
 		kgo.ProducerBatchMaxBytes(int32(p.limit+batchOverhead)),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.RecordDeliveryTimeout(cfg.DeliveryTimeout),
 	)...)
 	if err != nil {

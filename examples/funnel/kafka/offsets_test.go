@@ -9,6 +9,7 @@ import (
 )
 
 func TestTheMarkMovesWhenTheOldestIsDone(t *testing.T) {
+	t.Parallel()
 	var o offsets
 	tags := make([]int64, 0, 4)
 	for _, offset := range []int64{100, 101, 105, 106} { // a transaction ended in between
@@ -33,6 +34,7 @@ func TestTheMarkMovesWhenTheOldestIsDone(t *testing.T) {
 }
 
 func TestWhatIsCutWasNeverThere(t *testing.T) {
+	t.Parallel()
 	var o offsets
 	first := o.add(&kgo.Record{Offset: 7})
 	second := o.add(&kgo.Record{Offset: 8})
@@ -51,6 +53,7 @@ func TestWhatIsCutWasNeverThere(t *testing.T) {
 // after each step the mark is just behind the last record before which all are
 // done.
 func TestTheMarkNeverPassesWhatIsNotDone(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		play(t, seed, func(n int) int { return random.IntN(n) }, 1+random.IntN(200))

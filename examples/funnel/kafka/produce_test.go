@@ -40,6 +40,7 @@ func (b *batches) OnProduceBatchWritten(_ kgo.BrokerMetadata, _ string, partitio
 }
 
 func TestARequestIsNeverSpreadOverTwoBatches(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	var (
 		hook batches
@@ -107,6 +108,7 @@ func TestARequestIsNeverSpreadOverTwoBatches(t *testing.T) {
 }
 
 func TestARepetitionOfTheClientChangesNothing(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	var m memory
 	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
@@ -124,6 +126,7 @@ func TestARepetitionOfTheClientChangesNothing(t *testing.T) {
 }
 
 func TestWhatTheBrokersRefuseIsNotInTheTopic(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	var m memory
 	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
@@ -145,6 +148,7 @@ func whenOwned(t *testing.T, f *funnel) bool {
 }
 
 func TestTooLargeIsSaidBeforeAnythingIsSent(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	var m memory
 	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
@@ -159,6 +163,7 @@ func TestTooLargeIsSaidBeforeAnythingIsSent(t *testing.T) {
 }
 
 func TestWhileNoBrokerAnswersRequestsWaitAreRefusedOrInDoubt(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	var m memory
 	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1, MaxWaiting: 5000})
@@ -201,6 +206,7 @@ func TestWhileNoBrokerAnswersRequestsWaitAreRefusedOrInDoubt(t *testing.T) {
 }
 
 func TestShutdownSaysWhatItCouldNotSend(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	var m memory
 	f := start(t, &m, topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1}))

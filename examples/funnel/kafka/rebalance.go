@@ -17,6 +17,7 @@ func (c *consumer) assigned(ctx context.Context, _ *kgo.Client, topics map[strin
 	if len(partitions) == 0 {
 		return
 	}
+	<-c.ready
 	id, err := c.topicID(ctx)
 	if err != nil {
 		return // the client is being closed
@@ -33,6 +34,7 @@ func (c *consumer) assigned(ctx context.Context, _ *kgo.Client, topics map[strin
 // revoked is called by the client before partitions go to another process: they
 // get RevokeTimeout to finish what they have in flight, and are committed.
 func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, topics map[string][]int32) {
+	<-c.ready
 	going := c.disown(topics[c.cfg.Topic])
 	if len(going) == 0 {
 		return
@@ -48,6 +50,7 @@ func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, topics map[string
 // lost is called by the client when partitions may belong to another process
 // already. Nothing is committed: that would be the other's to do.
 func (c *consumer) lost(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
+	<-c.ready
 	going := c.disown(topics[c.cfg.Topic])
 	if len(going) == 0 {
 		return

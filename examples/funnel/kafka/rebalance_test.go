@@ -14,6 +14,7 @@ import (
 // consumers join and leave while readings come in, with a store that is slow enough
 // for much to be in flight.
 func TestConsumersThatComeAndGoUnderLoadLoseNothing(t *testing.T) {
+	t.Parallel()
 	addresses, _ := brokers(t)
 	cfg := topics(Config{Brokers: addresses, Partitions: 6})
 	m := memory{delay: 5 * time.Millisecond}
@@ -86,6 +87,7 @@ func TestConsumersThatComeAndGoUnderLoadLoseNothing(t *testing.T) {
 // TestARevokedPartitionWaitsOnlySoLong has a partition go to another consumer while
 // the store of the first is down, so that it cannot finish.
 func TestARevokedPartitionWaitsOnlySoLong(t *testing.T) {
+	t.Parallel()
 	addresses, _ := brokers(t)
 	cfg := topics(Config{Brokers: addresses, Partitions: 2, RevokeTimeout: 200 * time.Millisecond})
 	var stuck, fine memory
