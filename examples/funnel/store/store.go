@@ -73,7 +73,7 @@ type Bucket struct {
 // Sensor is one that has readings of Metric.
 type Sensor struct {
 	Sensor, Metric string
-	Last           time.Time // of the newest reading
+	Last           time.Time // of the newest reading, to the millisecond or better
 }
 
 // Granularity is how long a bucket is: a minute, an hour or a day, in UTC.

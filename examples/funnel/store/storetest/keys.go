@@ -105,16 +105,20 @@ func (s *suite) equalReadings() {
 // largeBatch is larger than what servers take in one message or statement, and
 // its readings than what SQLite leaves uncut.
 func (s *suite) largeBatch() {
-	rows := s.rows(1, 0, 150_000)
+	size := 150_000
+	if s.options.ReadBack != nil {
+		size = 8000 // servers that cannot aggregate are slow in other things too
+	}
+	rows := s.rows(1, 0, size)
 	for i := range rows {
 		if i%3 == 0 {
 			rows[i].Sensor = "b"
 		}
 	}
 	s.write(rows)
-	s.write(rows[140_000:])
-	rows = append(rows, s.rows(1, 150_000, 10)...)
-	s.write(rows[150_000:])
+	s.write(rows[size-size/10:])
+	rows = append(rows, s.rows(1, int64(size), 10)...)
+	s.write(rows[size:])
 	for _, granularity := range granularities {
 		s.holds(rows, always(granularity))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -167,7 +168,7 @@ func (s *suite) sensors() {
 	for _, limit := range []int{1, 2, 3, 7, 8, 9, 1_000_000} {
 		got, err := s.store.Sensors(s.Context(), limit)
 		require.NoError(s, err)
-		require.Equal(s, want[:min(limit, len(want))], got)
+		requireSensors(s, want[:min(limit, len(want))], got)
 	}
 	newer := s.rows(2, 0, 1)
 	newer[0].Time = s.start.Add(time.Hour)
@@ -175,6 +176,19 @@ func (s *suite) sensors() {
 	got, err := s.store.Sensors(s.Context(), 2)
 	require.NoError(s, err)
 	require.Equal(s, newer[0].Time, got[1].Last)
+}
+
+// requireSensors leaves a store what it has of Last beyond the millisecond.
+func requireSensors(t testing.TB, want, got []store.Sensor) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	for i := range want {
+		require.WithinRange(t, got[i].Last, want[i].Last.Truncate(time.Millisecond), want[i].Last)
+		require.Equal(t, time.UTC, got[i].Last.Location())
+		same := want[i]
+		same.Last = got[i].Last
+		require.Equal(t, same, got[i])
+	}
 }
 
 func (s *suite) badQuestions() {
