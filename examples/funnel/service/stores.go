@@ -2,12 +2,15 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/go-databuffer/databuffer/examples/funnel/settings"
 	"github.com/go-databuffer/databuffer/examples/funnel/store"
+	"github.com/go-databuffer/databuffer/examples/funnel/store/mongo"
+	"github.com/go-databuffer/databuffer/examples/funnel/store/postgres"
 	"github.com/go-databuffer/databuffer/examples/funnel/store/sqlite"
 )
 
@@ -23,6 +26,17 @@ func openStore(ctx context.Context, set settings.Settings) (opened, error) {
 	case settings.SQLite:
 		s, err := sqlite.OpenSync(ctx, filepath.Join(set.Data, "readings.db"), sqlite.Sync(set.SQLiteSync))
 		return opened{s, "SQLite"}, err
+	case settings.Postgres:
+		s, err := postgres.Open(ctx, set.Postgres)
+		return opened{s, "PostgreSQL"}, err
+	case settings.Mongo:
+		s, err := mongo.Open(ctx, mongo.Config{
+			URI: set.Mongo, Database: set.MongoDatabase, Collection: set.MongoPlace, Plain: set.MongoPlain,
+		})
+		if errors.Is(err, store.ErrNoTimeSeries) {
+			err = fmt.Errorf("%w: -mongo-plain uses an ordinary collection instead", err)
+		}
+		return opened{s, "MongoDB"}, err
 	}
 	return opened{}, fmt.Errorf("there is no store %q", set.Store)
 }

@@ -1,0 +1,49 @@
+package service
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The way over Kafka, in one process, with the stand-in for it: accepted means in
+// the topic, and stored works as without it. After a restart all is there once.
+func TestOverKafkaAsWithoutIt(t *testing.T) {
+	folder := t.TempDir()
+	r := start(t, "-data", folder, "-kafka", "embedded", "-flush-interval", "50ms")
+	assert.Contains(t, r.log.String(), "stand-in for tests")
+	code, body := r.do(http.MethodGet, "/readyz", "")
+	assert.Equal(t, http.StatusOK, code, body)
+	batch := "[" + strings.TrimSuffix(strings.Repeat(one+",", 50), ",") + "]"
+	for range 10 {
+		code, body := r.do(http.MethodPost, "/v1/readings", batch)
+		require.Equal(t, http.StatusAccepted, code, body)
+	}
+	eventually(t, "partitions are assigned, and stored is known", func() bool {
+		code, _ := r.do(http.MethodPost, "/v1/readings?ack=stored", batch)
+		return code == http.StatusOK
+	})
+	count := func() (n int64) {
+		var got aggregates
+		r.get("/v1/aggregates?"+url.Values{"sensor": {"a"}, "from": {"2026-01-02T00:00:00Z"}, "to": {"2026-01-03T00:00:00Z"}}.Encode(), &got)
+		for _, b := range got.Buckets {
+			n += b.Count
+		}
+		return n
+	}
+	eventually(t, "all is consumed", func() bool { return count() == 550 })
+	require.NoError(t, r.Stop(t.Context()))
+	assert.Contains(t, r.log.String(), "all that was accepted is stored")
+
+	r = start(t, "-data", folder, "-kafka", "embedded", "-flush-interval", "50ms")
+	code, body = r.do(http.MethodPost, "/v1/readings", batch)
+	require.Equal(t, http.StatusAccepted, code, body)
+	eventually(t, "what comes later is consumed", func() bool { return count() == 600 })
+	time.Sleep(100 * time.Millisecond)
+	assert.Equal(t, int64(600), count(), "and nothing twice")
+}
