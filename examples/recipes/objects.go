@@ -1,0 +1,27 @@
+package recipes
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/go-databuffer/databuffer/flusher"
+)
+
+// Objects writes each batch as one object, in a folder for the hour. The name is
+// the batch's ID, so that a second attempt replaces what the first has written,
+// and nothing is stored twice.
+func Objects(put func(ctx context.Context, name string, content []byte) error) flusher.Func[Event] {
+	return func(ctx context.Context, batch flusher.Batch[Event]) error {
+		var content bytes.Buffer
+		lines := json.NewEncoder(&content)
+		for _, event := range batch.Items {
+			if err := lines.Encode(event); err != nil {
+				return flusher.Permanent(err)
+			}
+		}
+		name := fmt.Sprintf("events/%s/%s.ndjson", batch.Oldest.UTC().Format("2006/01/02/15"), batch.ID)
+		return put(ctx, name, content.Bytes())
+	}
+}
