@@ -45,7 +45,9 @@ func (w *weather) look() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if t := time.Now(); t.After(w.until) {
-		w.now = rand.IntN(weathers)
+		if !w.until.IsZero() { // it begins calm
+			w.now = rand.IntN(weathers)
+		}
 		w.until = t.Add(100*time.Millisecond + rand.N(900*time.Millisecond))
 		if w.now == stuck {
 			w.until = t.Add(rand.N(200 * time.Millisecond))
