@@ -38,49 +38,53 @@ var _ ingest.Sink = (*Kafka)(nil)
 // topics that are not there, and joins the group. It blocks until the brokers have
 // answered, or ctx ends; nothing is left running when it fails. Partitions are
 // assigned some time later.
-func New(ctx context.Context, cfg Config) (k *Kafka, err error) {
-	cfg, err = cfg.withDefaults()
+func New(ctx context.Context, cfg Config) (*Kafka, error) {
+	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	k = &Kafka{cfg: cfg, brokers: cfg.Brokers}
-	defer func() {
-		if err != nil {
-			k.abort()
-		}
-	}()
+	k := &Kafka{cfg: cfg, brokers: cfg.Brokers}
+	if err := k.start(ctx); err != nil {
+		k.abort()
+		return nil, err
+	}
+	return k, nil
+}
+
+func (k *Kafka) start(ctx context.Context) (err error) {
+	cfg := k.cfg
 	if cfg.Embedded {
 		if k.embedded, err = startEmbedded(cfg); err != nil {
-			return nil, err
+			return err
 		}
 		k.brokers = k.embedded.ListenAddrs()
 		cfg.Options = append([]kgo.Opt{kgo.SessionTimeout(embeddedSession), kgo.HeartbeatInterval(embeddedSession / 4)}, cfg.Options...)
 	}
 	if k.admin, err = kgo.NewClient(clientOptions(cfg, k.brokers)...); err != nil {
-		return nil, fmt.Errorf("kafka: %w", err)
+		return fmt.Errorf("kafka: %w", err)
 	}
 	if err = k.admin.Ping(ctx); err != nil {
-		return nil, fmt.Errorf("kafka: none of the brokers %v answers: %w", k.brokers, err)
+		return fmt.Errorf("kafka: none of the brokers %v answers: %w", k.brokers, err)
 	}
 	partitions, batch, err := ensureTopics(ctx, kadm.NewClient(k.admin), cfg)
 	if err != nil {
-		return nil, err
+		return err
 	}
 
 	k.consumer = &consumer{cfg: cfg}
 	k.producer = newProducer(cfg, partitions, batch, k.consumer.assignments)
 	if err = k.producer.start(ctx, cfg, k.brokers); err != nil {
-		return nil, err
+		return err
 	}
 	if err = k.consumer.start(k.brokers); err != nil {
-		return nil, fmt.Errorf("kafka: %w", err)
+		return fmt.Errorf("kafka: %w", err)
 	}
 	if k.metrics, err = k.observe(); err != nil {
-		return nil, fmt.Errorf("kafka: %w", err)
+		return fmt.Errorf("kafka: %w", err)
 	}
 	cfg.Logger.Info("kafka: started", slog.Any("brokers", k.brokers), slog.String("topic", cfg.Topic),
 		slog.Int("partitions", partitions), slog.String("group", cfg.Group), slog.Int("max_batch", batch))
-	return k, nil
+	return nil
 }
 
 // abort ends what New has begun.

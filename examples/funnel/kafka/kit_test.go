@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
@@ -253,6 +254,9 @@ func committed(t *testing.T, client *kgo.Client, cfg Config) (sum int64) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	offsets, err := kadm.NewClient(client).FetchOffsets(ctx, cfg.Group)
+	if errors.Is(err, kerr.GroupIDNotFound) { // nobody has joined yet
+		return 0
+	}
 	require.NoError(t, err)
 	offsets.Each(func(o kadm.OffsetResponse) {
 		if o.Topic == cfg.Topic && o.At > 0 {

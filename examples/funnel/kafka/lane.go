@@ -62,6 +62,10 @@ func (l *lane) start(ctx context.Context) error {
 	if err := <-refused; l.partitions.Load() == 0 {
 		return fmt.Errorf("kafka: learning the partitions of the topic: %w", err)
 	}
+	// Nor is the first batch to fail for want of a producer ID.
+	if _, _, err := l.client.ProducerID(ctx); err != nil {
+		return fmt.Errorf("kafka: asking for a producer ID: %w", err)
+	}
 	ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	l.producer.done.Go(func() { l.run(ctx) })
 	return nil
