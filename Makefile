@@ -30,12 +30,13 @@ tidy: ## Tidy every go.mod
 	for dir in $$(scripts/modules); do (cd "$$dir" && GOWORK=off go mod tidy); done
 
 .PHONY: bench
-bench: tools ## Run the benchmarks COUNT times and summarise them
-	go test -run='^$$' -bench=. -benchmem -count=$(COUNT) work | tee bench.txt
-	if [[ -d benchmarks ]]; then \
-		(cd benchmarks && GOWORK=off go test -run='^$$' -bench=. -benchmem -count=$(COUNT) ./...) | tee -a bench.txt; \
-	fi
-	bin/benchstat bench.txt
+bench: ## Measure the library beside others: benchmarks/RESULTS.md, docs/benchmarks.svg
+	mkdir -p docs
+	cd benchmarks && GOWORK=off go run . -results RESULTS.md -plot ../docs/benchmarks.svg
+
+.PHONY: bench-compare
+bench-compare: tools ## Compare the library's own benchmarks with those of BASE=revision
+	benchmarks/compare "$(BASE)" $(COUNT)
 
 .PHONY: eventlog
 eventlog: ## Run the event log example

@@ -64,7 +64,7 @@ func (j *judge) batches() {
 	for _, c := range []struct {
 		label string
 		most  float64
-	}{{"1 producer, 1 partition(s), MaxSize 10000", 1.2}, {"1 producer, 1 partition(s), MaxSize 1000", 3}} {
+	}{{batchLabel(1, 1, 10_000), 1.2}, {batchLabel(1, 1, 1000), 3}} {
 		j.most("InsertBatch of 100", "ns an item", "batch", c.label, contenders.RoundRobin, measure.Row.Median, c.most)
 		j.none("InsertBatch of 100", "batch", c.label, contenders.RoundRobin)
 	}

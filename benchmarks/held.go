@@ -49,7 +49,7 @@ type holding struct {
 
 // held measures memory and garbage collection as the items that are held grow.
 func held(set measure.Settings, between func()) (report.Table, error) {
-	t := report.Table{Header: []string{"bytes an item, ns an insert, ms a collection (µs of pause)"}}
+	t := report.Table{Header: []string{""}}
 	for _, n := range heldSizes {
 		t.Header = append(t.Header, fmt.Sprintf("%.0e items", float64(n)))
 	}

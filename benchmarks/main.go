@@ -122,7 +122,7 @@ func (r *runner) others() error {
 		},
 		{
 			id: "held", title: "As the items held grow",
-			intro:   "1 producer, 1 partition, 32-byte values or pointers to them, nothing handed over. Growing slices are part of an insert here.",
+			intro:   "1 producer, 1 partition, 32-byte values or pointers to them, nothing handed over: the bytes held for an item, the time of an insert, how long a collection takes, and for how much of it nothing runs. Growing slices are part of an insert here.",
 			measure: func() (report.Table, error) { return held(r.set, r.probe) },
 		},
 		{

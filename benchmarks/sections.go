@@ -25,6 +25,9 @@ type column struct {
 	measure.Scenario
 }
 
+// unequal is what small batches bring out.
+const unequal = "A batch of ours has a goroutine of its own, a context that ends after a minute, and an outcome that is counted; a panic or Goexit in the sink ends there. Most others call the sink in a loop, and no more."
+
 // base is the work that each section varies in one way.
 func base(producers int) measure.Work {
 	return measure.Work{Producers: producers, Batch: 1, Partitions: 8, MaxSize: 1000}
@@ -69,7 +72,7 @@ func sections() []section {
 		partitionsSection(all),
 		{
 			id: "cycle", title: "A flush cycle", against: contenders.RoundRobin,
-			intro: "1 producer, 1 partition, batches of one item: what a batch costs from the insert to its outcome.",
+			intro: "1 producer, 1 partition, batches of one item: what a batch costs from the insert to its outcome. " + unequal,
 			columns: []column{{"1 producer", measure.Scenario{
 				Work:       varied(1, func(w *measure.Work) { w.Partitions, w.MaxSize = 1, 1 }),
 				Contenders: only(all, true, contenders.RoundRobin, contenders.Channel),
@@ -102,8 +105,7 @@ func insertSections(all []measure.Contender) []section {
 		contenders.BareRoundRobin, contenders.BareOwn, contenders.MutexCycled, contenders.MutexFresh)
 	var batchColumns []column
 	for _, c := range []struct{ producers, partitions, size int }{{1, 1, 1000}, {1, 1, 10_000}, {8, 8, 1000}, {8, 8, 10_000}} {
-		label := fmt.Sprintf("%s, %d partition(s), MaxSize %d", producers(c.producers), c.partitions, c.size)
-		batchColumns = append(batchColumns, column{label, measure.Scenario{Work: varied(c.producers, batchesOf(c.partitions, c.size)), Contenders: batches}})
+		batchColumns = append(batchColumns, column{batchLabel(c.producers, c.partitions, c.size), measure.Scenario{Work: varied(c.producers, batchesOf(c.partitions, c.size)), Contenders: batches}})
 	}
 	sized := only(all, true, contenders.RoundRobin, contenders.BareRoundRobin, contenders.Channel)
 	var sizeColumns []column
@@ -138,9 +140,14 @@ func insertSections(all []measure.Contender) []section {
 		},
 		{
 			id: "size", title: "Insert, other batch sizes", against: contenders.RoundRobin,
+			intro:   unequal,
 			columns: sizeColumns,
 		},
 	}
+}
+
+func batchLabel(n, partitions, size int) string {
+	return fmt.Sprintf("%s, Partitions %d, MaxSize %d", producers(n), partitions, size)
 }
 
 func sinkSections(all []measure.Contender) []section {

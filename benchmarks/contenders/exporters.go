@@ -31,7 +31,7 @@ var document = []byte(`{"message":"abcdefghijklmnopqr"}`)
 const encoded = len(`{"index":{}}`+"\n") + bytes + len("\n")
 
 func bulkIndexer() measure.Contender {
-	notes := []string{"encodes: writes the request's body, with a line before each item", "closes batches by their bytes", "no retry of its own"}
+	notes := []string{"encodes: writes the request's body, with a line before each item", "closes batches by their bytes", "no timeout, no recovery and no retry of its own"}
 	return measure.Contender{Name: BulkIndexer, Kind: measure.Library, Notes: notes, Start: func(w measure.Work, sink *measure.Sink) (measure.Load, error) {
 		indexer, err := esutil.NewBulkIndexer(esutil.BulkIndexerConfig{
 			Client:              transport{sink},
@@ -76,7 +76,7 @@ func (t transport) Perform(req *http.Request) (*http.Response, error) {
 }
 
 func spanProcessor() measure.Contender {
-	notes := []string{"is given the same finished span each time: making spans is not counted", "one batch at the sink at once", "no retry"}
+	notes := []string{"is given the same finished span each time: making spans is not counted", "one batch at the sink at once", "no recovery, no retry"}
 	return measure.Contender{Name: BatchSpanProcessor, Kind: measure.Library, Notes: notes, Start: func(w measure.Work, sink *measure.Sink) (measure.Load, error) {
 		processor := sdktrace.NewBatchSpanProcessor(exporter{sink},
 			sdktrace.WithBlocking(),

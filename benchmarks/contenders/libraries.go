@@ -26,6 +26,9 @@ const (
 	Lo      = "samber/lo BufferWithTimeout"
 )
 
+// calls is what most libraries do with a full batch, and no more.
+const calls = "calls the sink: no timeout, no recovery, no retry, no count of outcomes"
+
 // Libraries are those that any item fits.
 func Libraries[T any](items *Items[T]) []measure.Contender {
 	return []measure.Contender{bundled(items), gocloud(items), goBuffer(items), gobatch(items), buffered(items)}
@@ -44,7 +47,7 @@ func interval(w measure.Work) time.Duration {
 }
 
 func bundled[T any](items *Items[T]) measure.Contender {
-	return measure.Contender{Name: Bundler, Kind: measure.Library, Notes: []string{"no retry"}, Start: func(w measure.Work, sink *measure.Sink) (measure.Load, error) {
+	return measure.Contender{Name: Bundler, Kind: measure.Library, Notes: []string{calls}, Start: func(w measure.Work, sink *measure.Sink) (measure.Load, error) {
 		var example T
 		b := bundler.NewBundler(example, func(batch any) { items.take(sink, batch.([]T)) })
 		b.DelayThreshold = interval(w)
@@ -68,7 +71,7 @@ func bundled[T any](items *Items[T]) measure.Contender {
 }
 
 func gocloud[T any](items *Items[T]) measure.Contender {
-	notes := []string{"a channel for each item tells of its outcome", "holds without bound what the sink does not take", "no interval, no retry"}
+	notes := []string{"a channel for each item tells of its outcome", "holds without bound what the sink does not take", "no interval", calls}
 	return measure.Contender{Name: Gocloud, Kind: measure.Library, Notes: notes, Start: func(w measure.Work, sink *measure.Sink) (measure.Load, error) {
 		opts := &batcher.Options{MaxHandlers: max(w.Handlers, 1), MinBatchSize: w.MaxSize, MaxBatchSize: w.MaxSize}
 		if w.Interval > 0 {
@@ -94,7 +97,7 @@ func gocloud[T any](items *Items[T]) measure.Contender {
 }
 
 func goBuffer[T any](items *Items[T]) measure.Contender {
-	return measure.Contender{Name: Go2, Kind: measure.Library, Notes: []string{"one batch at the sink at once", "no retry"}, Start: func(w measure.Work, sink *measure.Sink) (measure.Load, error) {
+	return measure.Contender{Name: Go2, Kind: measure.Library, Notes: []string{"one batch at the sink at once", calls}, Start: func(w measure.Work, sink *measure.Sink) (measure.Load, error) {
 		b := globocom.New(
 			globocom.WithSize(uint(w.MaxSize)),
 			globocom.WithFlushInterval(interval(w)),
@@ -109,7 +112,7 @@ func goBuffer[T any](items *Items[T]) measure.Contender {
 }
 
 func gobatch[T any](items *Items[T]) measure.Contender {
-	notes := []string{"as many batches at the sink at once as come", "no retry"}
+	notes := []string{"as many batches at the sink at once as come", calls}
 	return measure.Contender{Name: Gobatch, Kind: measure.Library, Notes: notes, Start: func(w measure.Work, sink *measure.Sink) (measure.Load, error) {
 		in := make(chan any, queue(w))
 		most := uint64(w.MaxSize)
@@ -148,7 +151,7 @@ func (p processor[T]) Process(_ context.Context, batch []*batch.Item) ([]*batch.
 }
 
 func buffered[T any](items *Items[T]) measure.Contender {
-	notes := []string{"reads a channel, with as many consumers as batches may be at the sink at once", "no retry"}
+	notes := []string{"reads a channel, with as many consumers as batches may be at the sink at once", calls}
 	return measure.Contender{Name: Lo, Kind: measure.Library, Notes: notes, Start: func(w measure.Work, sink *measure.Sink) (measure.Load, error) {
 		in := make(chan T, queue(w))
 		done := make(chan struct{})
