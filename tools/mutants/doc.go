@@ -21,11 +21,11 @@
 //
 // Tests is what go test is given, and may be repeated: the lines are run in turn
 // until one fails. Without it, it is the tests of the file's package, and those
-// of buffer where the file is in partition. The tests called Model and Contention
-// are left out, unless a -skip of its own says otherwise: what they find is up to
-// their luck. Names of test files, and patterns of them,
-// have only these compiled: some packages' tests take long to. Several texts may be replaced at once, each
-// in its own block. An entry with a line
+// of buffer where the file is in partition. With a package and a -run, only the
+// test files that are needed for it are compiled, which is most of the time. The
+// tests called Model and Contention are left out, unless a -skip of its own says
+// otherwise: what they find is up to their luck. Several texts may be replaced at
+// once, each in its own block. An entry with a line
 //
 //	equivalent  why nobody can tell the difference
 //

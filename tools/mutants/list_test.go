@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -148,6 +149,38 @@ func TestTheCopyLeavesOutWhatNoTestNeeds(t *testing.T) {
 	for file, want := range map[string]bool{"go.mod": true, "a/a.go": true, "a/testdata/x": true, ".git": false, "bin": false, "web/node_modules": false} {
 		if _, err := os.Stat(filepath.Join(to, filepath.FromSlash(file))); (err == nil) != want {
 			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+func TestNarrowCompilesWhatTheTestsNeed(t *testing.T) {
+	dir := t.TempDir()
+	for file, text := range map[string]string{
+		"a/a.go":         "package a",
+		"a/kit_test.go":  "package a_test\ntype sink struct{}\nfunc help() {}",
+		"a/more_test.go": "package a_test\nfunc (s *sink) Flush() { other() }",
+		"a/o_test.go":    "package a_test\nfunc other() {}\nfunc TestOther() {}",
+		"a/one_test.go":  "package a_test\nfunc TestOne() { var s sink; s.Flush() }",
+		"a/two_test.go":  "package a_test\nfunc TestTwo() { help() }",
+		"b/b.go":         "package b",
+		"b/b_test.go":    "package b\nfunc TestOne() {}",
+	} {
+		path := filepath.Join(dir, filepath.FromSlash(file))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, []byte(text), 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for args, want := range map[string]string{
+		"./a -run ^TestOne$":             "a/kit_test.go a/more_test.go a/o_test.go a/one_test.go -run ^TestOne$",
+		"-overlay=x ./a -run ^TestOther": "-overlay=x a/o_test.go -run ^TestOther",
+		"./a -run ^TestNone$":            "./a -run ^TestNone$",
+		"./a -run ^TestOne$/x":           "./a -run ^TestOne$/x",
+		"./a":                            "./a",
+		"./b -run ^TestOne$":             "./b -run ^TestOne$",
+	} {
+		got := strings.Join((&tree{dir: dir}).narrow(strings.Fields(args)), " ")
+		if got = strings.ReplaceAll(got, dir+string(filepath.Separator), ""); filepath.ToSlash(got) != want {
+			t.Errorf("%s: %s", args, got)
 		}
 	}
 }

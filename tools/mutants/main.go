@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -86,26 +85,38 @@ func run(root, only string, check bool, most int, timeout time.Duration) (surviv
 	return survived, nil
 }
 
-// sound runs the tests of all the mutants without any: a test that fails
-// anyway kills nothing.
+// sound runs the tests of all the mutants without any: a test that fails anyway
+// kills nothing.
 func (t *tree) sound(mutants []mutant) error {
-	var packages []string
+	seen := make(map[string]bool)
+	patterns := make(map[string][]string) // by package: what -run says, where that is all
+	var others [][]string
 	for _, m := range mutants {
-		for _, arg := range slices.Concat(m.tests...) {
-			switch {
-			case strings.HasPrefix(arg, "./"):
-				packages = append(packages, arg)
-			case strings.HasSuffix(arg, ".go"):
-				packages = append(packages, "./"+path.Dir(arg))
+		for _, tests := range m.tests {
+			switch key := strings.Join(tests, " "); {
+			case seen[key] || m.equivalent != "":
+			case len(tests) == 3 && tests[1] == "-run":
+				patterns[tests[0]] = append(patterns[tests[0]], tests[2])
+				seen[key] = true
+			default:
+				others = append(others, tests)
+				seen[key] = true
 			}
 		}
 	}
-	slices.Sort(packages)
-	v, err := t.test(slices.Compact(packages)...)
-	if err == nil && v.failed != "" {
-		err = fmt.Errorf("%s fails without any mutant: mend that first", v.failed)
+	for pkg, all := range patterns {
+		others = append(others, []string{pkg, "-run", strings.Join(all, "|")})
 	}
-	return err
+	for _, tests := range others {
+		v, err := t.test(tests...)
+		if err == nil && v.failed != "" {
+			err = fmt.Errorf("%s fails without any mutant: mend that first", v.failed)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // result is what became of a mutant.

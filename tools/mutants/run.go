@@ -109,8 +109,8 @@ func (t *tree) kill(m *mutant) (verdict, error) {
 
 // test runs go test in the tree. It is an error where there is nothing to run.
 func (t *tree) test(args ...string) (verdict, error) {
-	args = t.expand(args)
-	cmd := exec.Command("go", append([]string{"test", "-json", "-vet=off", "-failfast", "-count=1", "-skip=^Test(Model|Contention)", "-timeout=" + t.timeout.String()}, args...)...)
+	args = t.narrow(args)
+	cmd := exec.Command("go", append([]string{"test", "-json", "-vet=off", "-failfast", "-ldflags=-s -w", "-count=1", "-skip=^Test(Model|Contention)", "-timeout=" + t.timeout.String()}, args...)...)
 	cmd.Dir = t.dir
 	// A mutant may forget to stop. The collector then takes the time that it would
 	// take the memory in.
@@ -135,19 +135,6 @@ func (t *tree) test(args ...string) (verdict, error) {
 		v.failed = "(no test by name)"
 	}
 	return v, nil
-}
-
-// expand replaces a pattern of files by their names, as a shell would.
-func (t *tree) expand(args []string) []string {
-	var expanded []string
-	for _, arg := range args {
-		files, err := filepath.Glob(filepath.Join(t.dir, arg))
-		if err != nil || len(files) == 0 || !strings.HasSuffix(arg, ".go") {
-			files = []string{arg}
-		}
-		expanded = append(expanded, files...)
-	}
-	return expanded
 }
 
 // told is what go test has said beside the verdict.
