@@ -41,10 +41,10 @@ func TestReadmeTelemetry(t *testing.T) {
 
 	synctest.Test(t, func(t *testing.T) {
 		s := newSDK()
-		cfg := s.config(func(context.Context, flusher.Batch[int]) error {
+		cfg := s.config(answer(func(context.Context, flusher.Batch[int]) error {
 			time.Sleep(time.Second)
 			return nil
-		})
+		}))
 		cfg.SizeOf = func(int) int { return 1 }
 		cfg.MaxSize = 1
 		buf := open(t, cfg)
