@@ -93,7 +93,7 @@ func draw(s model.Source) scene {
 	if sc.sized {
 		sc.cfg.SizeOf = sizeOf
 		if s.Chance(80) {
-			sc.cfg.MaxBytes = s.Int(3, 10)
+			sc.cfg.MaxBytes = s.Int(2, 10) // with 2, some items are too large
 		}
 	}
 	for range s.Int(1, 4) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/go-databuffer/databuffer/buffer"
@@ -64,19 +65,27 @@ func (w *world) act(a actor, number int) {
 		if o.deadline < 0 && err == nil && o.items > 0 && o.what != dump {
 			w.t.Errorf("%+v: no error though its context was over", o)
 		}
-		w.reasoned(ctx, o, err)
+		w.reasoned(ctx, o, items, err)
 		cancel()
 	}
 }
 
 // reasoned checks that an error is one that the operation may return.
-func (w *world) reasoned(ctx context.Context, o op, err error) {
+func (w *world) reasoned(ctx context.Context, o op, items []int, err error) {
+	if errors.Is(err, buffer.ErrTooLarge) && slices.ContainsFunc(items, w.tooLarge) {
+		return
+	}
 	full := errors.Is(err, buffer.ErrFull) && w.cfg.Overflow == buffer.Reject && o.what <= insertSome
 	closed := errors.Is(err, buffer.ErrClosed) && w.closes()
 	if err == nil || full || closed || o.what == syncFlush || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return
 	}
 	w.t.Errorf("%+v: %v", o, err)
+}
+
+// tooLarge tells whether an item must not be accepted.
+func (w *world) tooLarge(item int) bool {
+	return w.cfg.MaxBytes > 0 && sizeOf(item) > w.cfg.MaxBytes
 }
 
 // closes tells whether Shutdown was called.
@@ -154,6 +163,9 @@ func (w *world) took(items []int, err error) {
 	var partly *buffer.PartialInsertError
 	switch {
 	case errors.As(err, &partly):
+		if !slices.IsSorted(partly.Rejected) {
+			w.t.Errorf("indexes that are not in order: %v", partly.Rejected)
+		}
 		for _, i := range partly.Rejected {
 			refused[items[i]] = true
 		}
@@ -170,6 +182,9 @@ func (w *world) took(items []int, err error) {
 			w.refused[item] = time.Now()
 		} else {
 			w.accepted[item] = true
+			if w.tooLarge(item) {
+				w.t.Errorf("item %d has %d bytes, and was accepted", item, sizeOf(item))
+			}
 		}
 	}
 }
