@@ -24,7 +24,8 @@ type Retry struct {
 	// MaxAttempts is how many attempts a batch gets in all, the first included;
 	// then it is given up, and goes to the DeadLetter or is dropped and counted.
 	// 0 is the default: without end, or 5 where a DeadLetter is set. -1 is
-	// without end even so. 1 never retries, which makes delivery at-most-once.
+	// without end even so. 1 never retries, which makes delivery at-most-once,
+	// unless Bisect tries the parts of a batch.
 	// An abandoned attempt counts. What a Partial leaves over keeps counting, so
 	// that MaxAttempts bounds the attempts at each item; a half of a bisection
 	// starts anew. What is permanent is given up at once whatever is left.
