@@ -34,7 +34,7 @@ type series struct {
 func documentOf(row *store.Row) document {
 	micros := row.Time.UnixMicro()
 	return document{
-		ID:     key{bson.Binary{Data: row.Key.Origin[:]}, row.Key.Index},
+		ID:     keyOf(row),
 		Time:   time.UnixMilli(micros / 1000),
 		Micros: int32(micros % 1000),
 		Meta:   series{row.Sensor, row.Metric},
@@ -63,5 +63,5 @@ func (s *Store) Write(ctx context.Context, rows []store.Row) error {
 		documents[i] = documentOf(&kept[i])
 	}
 	_, err := s.collection.InsertMany(ctx, documents, options.InsertMany().SetOrdered(false))
-	return s.outcome(ctx, err, len(rows), places, rejected)
+	return s.outcome(ctx, err, rows, places, rejected)
 }
