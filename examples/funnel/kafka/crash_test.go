@@ -242,21 +242,35 @@ func killed(t *testing.T, kills int, session time.Duration, kafka Config) {
 	users.Wait()
 	client.CloseIdleConnections()
 
-	acknowledged := int(answered.Load()) * perRequest
-	eventually(t, func() bool { values, _ := written(t, cfg.File); return len(values) >= acknowledged }, "all readings are stored")
+	// times counts under how many keys each value is stored.
+	times := func() map[string]int {
+		values, _ := written(t, cfg.File)
+		times := make(map[string]int, len(values))
+		for _, value := range values {
+			times[value]++
+		}
+		return times
+	}
+	eventually(t, func() bool {
+		there := times()
+		for from, ok := range sent {
+			if ok && there[strconv.Itoa(from+perRequest-1)] == 0 {
+				return false
+			}
+		}
+		return true
+	}, "all readings that were acknowledged are stored")
 	require.NoError(t, process.input.Close())
 	require.NoError(t, process.Wait(), "in order, at last")
 
 	values, repeats := written(t, cfg.File)
-	times := make(map[string]int)
-	for _, value := range values {
-		times[value]++
-	}
+	stored := times()
+	acknowledged := int(answered.Load()) * perRequest
 	unanswered := 0
 	for from, ok := range sent {
 		there := 0
 		for i := range perRequest {
-			n := times[strconv.Itoa(from+i)]
+			n := stored[strconv.Itoa(from+i)]
 			require.LessOrEqual(t, n, 1, "value %d has two keys", from+i)
 			there += n
 		}
