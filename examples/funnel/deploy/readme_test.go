@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"regexp"
@@ -41,6 +42,18 @@ func TestReadmeHasTheFlagsOfTheLoad(t *testing.T) {
 	_, rows, ok := strings.Cut(settings.Table(load.Flags(new(load.Settings)), load.Prefix), "|---|---|---|---|\n")
 	require.True(t, ok)
 	assert.Contains(t, readme(t), rows)
+}
+
+// Each metric that the README explains is there.
+func TestReadmeHasTheMetrics(t *testing.T) {
+	families := scrape(t)
+	maps.Copy(families, kafkaFamilies(t))
+	named := regexp.MustCompile("`((?:databuffer|funnel_kafka)_[a-z_]+)`").FindAllStringSubmatch(readme(t), -1)
+	_, labels := names(families)
+	require.Greater(t, len(named), 15)
+	for _, m := range named {
+		assert.True(t, families[m[1]] != nil || labels[m[1]], m[1])
+	}
 }
 
 // The files that the README points at are there.
