@@ -38,6 +38,18 @@ bench: ## Measure the library beside others: benchmarks/RESULTS.md, docs/benchma
 bench-compare: tools ## Compare the library's own benchmarks with those of BASE=revision
 	benchmarks/compare "$(BASE)" $(COUNT)
 
+.PHONY: soak
+soak: ## Run everything at once for ten minutes, or SOAK=1h
+	cd tests && SOAK=$${SOAK:-10m} go test -v -count=1 -timeout=0 -run=TestSoak ./soak
+
+.PHONY: mutants
+mutants: ## Break the library in many ways, and see that the tests notice each
+	cd tools && GOWORK=off go run ./mutants
+
+.PHONY: fuzz
+fuzz: ## Fuzz each fuzz target for a minute, or FUZZ=10m
+	scripts/fuzz $${FUZZ:-1m}
+
 .PHONY: eventlog
 eventlog: ## Run the event log example
 	go run ./examples/eventlog
