@@ -145,7 +145,7 @@ func TestAWrongQuestionIsSaidToBeSo(t *testing.T) {
 }
 
 func TestSensorsSaysWhetherThereAreMore(t *testing.T) {
-	f := &fakeStore{sensors: []store.Sensor{{"a", "m", date("2026-01-02T03:04:05Z")}, {"b", "value", date("2026-01-02T03:04:06.5Z")}}}
+	f := &fakeStore{sensors: []store.Sensor{{Sensor: "a", Metric: "m", Last: date("2026-01-02T03:04:05Z")}, {Sensor: "b", Metric: "value", Last: date("2026-01-02T03:04:06.5Z")}}}
 	h := handler(t, f, Config{MaxSensors: 5}).Sensors()
 	const a, b = `{"sensor":"a","metric":"m","last":"2026-01-02T03:04:05Z"}`, `{"sensor":"b","metric":"value","last":"2026-01-02T03:04:06.5Z"}`
 	assert.JSONEq(t, `{"sensors":[`+a+`,`+b+`],"more":false}`, get(h, "").Body.String())
