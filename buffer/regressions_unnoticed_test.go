@@ -252,3 +252,21 @@ func TestEveryBackoffEndsAtShutdown(t *testing.T) {
 		assert.Equal(t, 9, lawful(t, buf).Delivered)
 	})
 }
+
+func TestDropOldestDropsTheOldestOfSeveral(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		s := &sink{answer: g.answer}
+		cfg := config(s)
+		cfg.Overflow = buffer.DropOldest
+		buf := open(t, cfg)
+		require.NoError(t, buf.InsertBatch(t.Context(), upTo(10)))
+		synctest.Wait() // 1 to 3 are in flight, 4 to 6 and 7 to 9 wait for the slot
+		insert(t, buf, 11)
+		assert.Equal(t, []int{7, 8, 9, 10, 11}, buf.Dump())
+		assert.Equal(t, 3, lawful(t, buf).Dropped)
+		close(g.open)
+		require.NoError(t, buf.Shutdown(t.Context()))
+		assert.Equal(t, []int{1, 2, 3, 7, 8, 9, 10, 11}, s.items())
+	})
+}
