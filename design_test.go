@@ -19,7 +19,7 @@ func TestDesignNamesFilesThatExist(t *testing.T) {
 		named[match[1]] = true
 		assert.FileExists(t, match[1])
 	}
-	for _, folder := range []string{"jitter", "flusher", "telemetry", "partition", "buffer", "aggregate", "writer"} {
+	for _, folder := range []string{"jitter", "flusher", "telemetry", "partition", "buffer", "aggregate", "writer", "buffertest"} {
 		entries, err := os.ReadDir(folder)
 		require.NoError(t, err)
 		for _, entry := range entries {
