@@ -49,11 +49,6 @@ type assignment struct {
 	atLen    int           // the number of records that is waited for, at most
 }
 
-// wait is that of one Accept for its readings.
-type wait struct {
-	rejected []int64 // offsets that went to the dead-letter topic since
-}
-
 func newAssignment(partition int32, origin [16]byte, dead func(deadLetter)) *assignment {
 	return &assignment{
 		partition: partition,
@@ -222,43 +217,4 @@ func (a *assignment) over() bool {
 // room waits until a chunk more may be taken.
 func (a *assignment) room(ctx context.Context) error {
 	return a.until(ctx, func() bool { return a.atMost(maxUnsettled) })
-}
-
-// await is called before readings are sent that stored is then asked for. It
-// returns nil where no more are taken.
-func (a *assignment) await() *wait {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.stopped {
-		return nil
-	}
-	w := new(wait)
-	a.waits[w] = struct{}{}
-	return w
-}
-
-// release ends a wait, whether stored was asked or not.
-func (a *assignment) release(w *wait) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.waits, w)
-}
-
-// stored waits until the records from first to last are done. It returns
-// errElsewhere where that will not be learnt here, and ErrRejected.
-func (a *assignment) stored(ctx context.Context, w *wait, first, last int64) error {
-	if err := a.until(ctx, func() bool { return a.upTo(last+1) || a.ended }); err != nil {
-		return err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.offsets.mark.offset <= last {
-		return errElsewhere
-	}
-	for _, offset := range w.rejected {
-		if first <= offset && offset <= last {
-			return ErrRejected
-		}
-	}
-	return nil
 }

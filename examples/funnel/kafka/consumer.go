@@ -40,7 +40,7 @@ type consumer struct {
 	committing chan struct{} // holds one token: commits come one after another
 
 	consumed, rebalances, lostPartitions, commits atomic.Int64
-	fetchError                                    limited
+	fetchError, insertError, commitError          limited
 
 	stop func()         // ends the two goroutines
 	done sync.WaitGroup // waits for them
@@ -178,6 +178,11 @@ func (c *chunk) insert(ctx context.Context, a *assignment, records []*kgo.Record
 		return false
 	}
 	clear(c.items)
+	if a.wanted() { // who waits is not to wait for others to fill the batch
+		if err := c.consumer.cfg.Pipeline.Flush(ctx); err != nil && ctx.Err() == nil {
+			c.consumer.insertError.log(c.consumer.cfg.Logger, slog.LevelWarn, "kafka: flushing for those who wait", slog.Any("error", err))
+		}
+	}
 	for _, letter := range letters {
 		c.consumer.dead.add(letter)
 	}
@@ -208,7 +213,7 @@ func (c *consumer) insert(ctx context.Context, items []pipeline.Item) error {
 			return err
 		}
 		if !errors.Is(err, buffer.ErrFull) {
-			c.fetchError.log(c.cfg.Logger, slog.LevelError, "kafka: the pipeline takes no readings, and is tried again",
+			c.insertError.log(c.cfg.Logger, slog.LevelError, "kafka: the pipeline takes no readings, and is tried again",
 				slog.Any("error", err))
 		}
 		select {

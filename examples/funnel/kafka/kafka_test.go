@@ -4,12 +4,14 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/go-databuffer/databuffer/buffer"
+	"github.com/go-databuffer/databuffer/examples/funnel/pipeline"
 	"github.com/go-databuffer/databuffer/examples/funnel/reading"
 	"github.com/go-databuffer/databuffer/examples/funnel/store"
 )
@@ -76,6 +78,18 @@ func TestStoredReturnsWhenTheReadingsAreInTheStore(t *testing.T) {
 	}
 	all.Wait()
 	assert.Equal(t, 1600, m.len())
+}
+
+func TestStoredDoesNotWaitForTheBatchToFill(t *testing.T) {
+	t.Parallel()
+	addresses, _ := brokers(t)
+	var m memory
+	f := start(t, &m, topics(Config{Brokers: addresses, Partitions: 1}), pipeline.Config{FlushInterval: time.Hour})
+	f.owns(t, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, f.Accept(ctx, numbered(0, 3), true))
+	assert.Equal(t, 3, m.len())
 }
 
 func TestAfterShutdownNothingIsAccepted(t *testing.T) {

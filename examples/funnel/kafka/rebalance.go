@@ -157,7 +157,7 @@ func (c *consumer) commit(ctx context.Context, all []*assignment) {
 				err = c.committed(all, marks, response)
 			}
 			if err != nil && ctx.Err() == nil {
-				c.fetchError.log(c.cfg.Logger, slog.LevelWarn, "kafka: offsets not committed, tried again with the next",
+				c.commitError.log(c.cfg.Logger, slog.LevelWarn, "kafka: offsets not committed, tried again with the next",
 					slog.Any("error", err))
 			}
 		})

@@ -1,0 +1,89 @@
+package kafka
+
+import "slices"
+
+// withdraw takes back a request that no lane has taken.
+func (p *producer) withdraw(r *request) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(p.waiting, r)
+	if i < 0 {
+		return false
+	}
+	p.remove(i)
+	return true
+}
+
+// remove requires that mu is held.
+func (p *producer) remove(i int) {
+	p.bytes -= p.waiting[i].size
+	p.waiting = slices.Delete(p.waiting, i, i+1)
+}
+
+// round waits for requests that can be sent, and takes as many as fit into one
+// batch for one partition, which is busy then until free. It returns none when the
+// producer is closed and nothing waits.
+func (p *producer) round(into []*request) (round []*request, partition int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		if i, partition := p.sendable(); i >= 0 {
+			p.busy[partition] = true
+			return p.collect(into, i, partition), partition
+		}
+		if p.closed && len(p.waiting) == 0 {
+			return nil, 0
+		}
+		p.work.Wait()
+	}
+}
+
+// sendable finds the first request that waits for no busy partition, and where to
+// send it. It requires that mu is held.
+func (p *producer) sendable() (index, partition int) {
+	for i, r := range p.waiting {
+		if r.partition != anyPartition {
+			if !p.busy[r.partition] {
+				return i, r.partition
+			}
+			continue
+		}
+		for range p.busy {
+			p.turn++
+			if next := p.turn % len(p.busy); !p.busy[next] {
+				return i, next
+			}
+		}
+	}
+	return -1, 0
+}
+
+// collect takes the request at i and all after it that may go with it. It requires
+// that mu is held.
+func (p *producer) collect(into []*request, i, partition int) []*request {
+	room := min(max(roundBytes, p.waiting[i].size), p.limit)
+	kept := p.waiting[:i]
+	for _, r := range p.waiting[i:] {
+		if (r.partition == anyPartition || r.partition == partition) && r.size <= room {
+			room -= r.size
+			p.bytes -= r.size
+			into = append(into, r)
+			continue
+		}
+		kept = append(kept, r)
+	}
+	clear(p.waiting[len(kept):])
+	p.waiting = kept
+	return into
+}
+
+// free says that a lane has done with a partition, and how many there are by now.
+func (p *producer) free(partition, partitions int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy[partition] = false
+	for len(p.busy) < partitions {
+		p.busy = append(p.busy, false)
+	}
+	p.work.Broadcast()
+}
