@@ -58,7 +58,7 @@ func TestReadmeHasTheMetrics(t *testing.T) {
 
 // The files that the README points at are there.
 func TestReadmeLinks(t *testing.T) {
-	links := regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(readme(t), -1)
+	links := regexp.MustCompile(`(?:\]\(|src="|srcset=")([^)#"]+)`).FindAllStringSubmatch(readme(t), -1)
 	require.NotEmpty(t, links)
 	for _, l := range links {
 		assert.FileExists(t, "../"+l[1])

@@ -91,7 +91,7 @@ function sliding(plot, min, max) {
 // the chart slides.
 function ago(plot, axis, min, max) {
   const room = plot.bbox.width / devicePixelRatio / 52; // labels
-  const steps = max - min > 150 ? [60, 120, 240] : [15, 30, 60, 120];
+  const steps = max - min > 90 ? [60, 120, 240] : [15, 30, 60, 120];
   const step = steps.find((s) => (max - min) / s <= room) ?? steps.at(-1);
   const splits = [];
   for (let s = max; s >= min; s -= step) splits.unshift(s);
