@@ -37,7 +37,7 @@ type answer struct {
 }
 
 // find looks for a browser: what CHROMIUM names, else the usual names in PATH.
-// Where CI is set, none is a failure and not a reason to skip.
+// Where CHROMIUM or REQUIRE_CHROMIUM is set, none is a failure and no reason to skip.
 func find(t *testing.T) string {
 	t.Helper()
 	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "headless_shell"}
