@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -38,7 +39,7 @@ func (v *verdict) place(i int) int {
 // the servers have not agreed on may be lost again.
 func (v *verdict) doubt(cause error) {
 	failed := map[int]bool{}
-	for _, place := range append(append([]int{}, v.final...), v.retry...) {
+	for _, place := range slices.Concat(v.final, v.retry) {
 		failed[place] = true
 	}
 	sent := len(v.rows)
@@ -64,30 +65,42 @@ func (v *verdict) err() error {
 	return errors.Join(final, retry)
 }
 
+// keysAtOnce keeps a question within the size of a message.
+const keysAtOnce = 10_000
+
 // stored returns which of the keys of rows at places are there.
 func (s *Store) stored(ctx context.Context, rows []store.Row, places []int) (map[store.Key]bool, error) {
-	keys := make([]key, len(places))
-	for i, place := range places {
-		keys[i] = keyOf(&rows[place])
+	there := make(map[store.Key]bool, len(places))
+	for some := range slices.Chunk(places, keysAtOnce) {
+		keys := make([]key, len(some))
+		for i, place := range some {
+			keys[i] = keyOf(&rows[place])
+		}
+		if err := s.addStored(ctx, keys, there); err != nil {
+			return nil, err
+		}
 	}
+	return there, nil
+}
+
+func (s *Store) addStored(ctx context.Context, keys []key, there map[store.Key]bool) error {
 	cursor, err := s.collection.Find(ctx, one("_id", one("$in", keys)), options.Find().SetProjection(one("_id", 1)))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer cursor.Close(ctx)
-	there := make(map[store.Key]bool, len(places))
 	for cursor.Next(ctx) {
 		var found struct {
 			ID key `bson:"_id"`
 		}
 		if err := cursor.Decode(&found); err != nil {
-			return nil, err
+			return err
 		}
 		stored := store.Key{Index: found.ID.Index}
 		copy(stored.Origin[:], found.ID.Origin.Data)
 		there[stored] = true
 	}
-	return there, cursor.Err()
+	return cursor.Err()
 }
 
 func keyOf(row *store.Row) key {
