@@ -27,7 +27,7 @@ type options struct {
 func main() {
 	var opts options
 	flag.IntVar(&opts.set.Rounds, "rounds", 7, "rounds of each scenario; at least 5 for figures to be shown")
-	flag.DurationVar(&opts.set.Sample, "sample", 50*time.Millisecond, "about how long each contender runs in a round")
+	flag.DurationVar(&opts.set.Sample, "sample", 30*time.Millisecond, "about how long each contender runs in a round")
 	only := flag.String("only", "", "regular expression of the sections to run, by their ids; all where it is empty")
 	flag.StringVar(&opts.results, "results", "", "file to write the tables to")
 	flag.StringVar(&opts.plot, "plot", "", "file to write the plot to, where all that is in it was run")

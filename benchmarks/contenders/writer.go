@@ -39,7 +39,7 @@ func Writers() []measure.Contender {
 			}
 			return measure.Load{Insert: writes(w), Close: w.Close}, nil
 		}},
-		{Name: Nabbar, Kind: measure.Library, Notes: []string{"one call of the output a Write", "Close sometimes takes 2 s after everything was written, which is not counted, and sometimes loses what is queued"}, Start: startNabbar},
+		{Name: Nabbar, Kind: measure.Library, Notes: []string{"one call of the output a Write", "Close sometimes takes 2 s after the last item came, which is not counted, and loses what is still queued"}, Start: startNabbar},
 		{Name: Zap, Kind: measure.Library, Notes: []string{"the Write that fills the buffer writes it out, under the lock"}, Start: func(_ measure.Work, sink *measure.Sink) (measure.Load, error) {
 			w := &zapcore.BufferedWriteSyncer{WS: zapcore.AddSync(&output{sink: sink}), Size: held, FlushInterval: time.Minute}
 			return measure.Load{Insert: writes(w), Close: w.Stop}, nil

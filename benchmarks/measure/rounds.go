@@ -67,25 +67,29 @@ func (s Scenario) Run(set Settings, between func()) ([]Row, error) {
 	return rows, nil
 }
 
-// calibrate finds how many items c does in about the time of a sample.
+// calibrate finds how many items c does in about the time of a sample. It looks
+// twice: what is short is mostly the making of slices.
 func (s Scenario) calibrate(c Contender, set Settings) (int, error) {
+	least := s.Work.Producers * max(s.Work.Batch, 1)
 	most := set.Most
 	if most == 0 {
 		most = 50_000_000
 	}
-	least := s.Work.Producers * max(s.Work.Batch, 1)
-	for n := max(2000, least); ; n *= 5 {
-		n = min(n, max(most, least))
+	most = max(most, least)
+	n, looked := min(max(2000, least), most), 0
+	for {
 		sample, err := Take(c, s.Work, s.Hold, n)
-		if err != nil {
-			return 0, err
+		if err != nil || n == most {
+			return n, err
 		}
-		if n >= most {
-			return n, nil
-		}
+		grow := 5.0
 		if sample.Elapsed >= set.Sample/6 {
-			scale := float64(set.Sample) / float64(sample.Elapsed)
-			return min(max(int(scale*float64(n)), least), max(most, least)), nil
+			grow = float64(set.Sample) / float64(sample.Elapsed)
+			looked++
+		}
+		n = min(max(int(grow*float64(n)), least), most)
+		if looked == 2 {
+			return n, nil
 		}
 	}
 }

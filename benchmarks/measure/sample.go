@@ -35,7 +35,7 @@ func (s Sample) Lost() int { return s.In - s.Out }
 // Take runs a contender once: n items after a warm-up in which its slices are
 // made, then Close. The clock stops when Close has returned, so that a contender
 // which queues the work does not seem to have done it; with one that lingers, when
-// the sink has everything.
+// the last item came.
 func Take(c Contender, w Work, hold func(), n int) (Sample, error) {
 	sink := &Sink{Hold: hold}
 	load, err := c.Start(w, sink)
@@ -44,7 +44,7 @@ func Take(c Contender, w Work, hold func(), n int) (Sample, error) {
 	}
 	warm := 0
 	if !w.Held && hold == nil {
-		warm = spread(min(n/5, 4*w.Partitions*w.MaxSize), w, load.Insert)
+		warm = spread(min(n/2, 3*max(w.Partitions, w.Producers)*w.MaxSize), w, load.Insert)
 	}
 	timed := perProducer(n, w) * w.Producers
 
@@ -52,12 +52,9 @@ func Take(c Contender, w Work, hold func(), n int) (Sample, error) {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	cpu := cpuTime()
-	start := time.Now()
+	from := now()
 	in := spread(n, w, load.Insert)
-	closed := finish(load, sink, warm+in)
-	elapsed := time.Since(start)
-	cpu = cpuTime() - cpu
+	to, closed := finish(load, sink)
 	err = closed()
 	out, batches := sink.Items(), sink.Batches()
 	runtime.ReadMemStats(&after)
@@ -66,27 +63,43 @@ func Take(c Contender, w Work, hold func(), n int) (Sample, error) {
 	}
 	return Sample{
 		In: warm + in, Out: out, Batches: batches, Timed: timed,
-		Elapsed: elapsed, CPU: cpu, Allocated: after.Mallocs - before.Mallocs,
+		Elapsed: to.wall.Sub(from.wall), CPU: to.cpu - from.cpu, Allocated: after.Mallocs - before.Mallocs,
 	}, nil
 }
 
-// finish closes a load, and returns when Close has, or, where that lingers, when
-// the sink has everything. What it returns waits for Close.
-func finish(load Load, sink *Sink, in int) (closed func() error) {
+// moment is a point in time, and what this process has had of the processors
+// until then.
+type moment struct {
+	wall time.Time
+	cpu  time.Duration
+}
+
+func now() moment { return moment{time.Now(), cpuTime()} }
+
+// finish closes a load, and returns when it was done: when Close had returned,
+// or, where that lingers, when the last item came. What it returns besides waits
+// for Close.
+func finish(load Load, sink *Sink) (done moment, closed func() error) {
 	if !load.Lingers {
 		err := load.Close()
-		return func() error { return err }
+		return now(), func() error { return err }
 	}
-	done := make(chan error, 1)
-	go func() { done <- load.Close() }()
-	for sink.Items() < in {
+	done = now()
+	result := make(chan error, 1)
+	go func() { result <- load.Close() }()
+	for items := sink.Items(); ; {
 		select {
-		case err := <-done:
-			return func() error { return err }
-		case <-time.After(20 * time.Microsecond):
+		case err := <-result:
+			if sink.Items() > items {
+				done = now()
+			}
+			return done, func() error { return err }
+		case <-time.After(50 * time.Microsecond):
+			if more := sink.Items(); more > items {
+				items, done = more, now()
+			}
 		}
 	}
-	return func() error { return <-done }
 }
 
 // perProducer is what each producer inserts, in whole calls.
