@@ -63,7 +63,7 @@ func List[E any](s Source, most int, draw func(Source) E) []E {
 		more    bool
 		element E
 	}
-	end := Pick(s, 50, 25, 12, 6, 3, 2, 1, 0) // percent, at each
+	end := Pick(s, 50, 25, 12, 6, 4, 3, 2, 1) // percent, at each
 	one := rapid.Custom(func(t *rapid.T) next {
 		s := Source{t}
 		if !s.Chance(100 - end) {
@@ -75,9 +75,12 @@ func List[E any](s Source, most int, draw func(Source) E) []E {
 	for range most {
 		n := one.Draw(s.t, "")
 		if !n.more {
-			break
+			return list
 		}
 		list = append(list, n.element)
 	}
+	// What would end a shorter list, so that what was drawn for this one is enough
+	// for that.
+	_ = s.Chance(0)
 	return list
 }

@@ -3,6 +3,7 @@ package buffer_test
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/go-databuffer/databuffer/buffer"
@@ -48,15 +49,17 @@ const (
 	dump
 )
 
-// dawdling is a context that takes its time over a value. An insert that found no
-// room asks for one before it waits, and so room can come free in between.
+// dawdling is a context that takes its time over the first value that it is asked
+// for. An insert that found no room asks for one before it waits, and so room can
+// come free in between.
 type dawdling struct {
 	context.Context
-	d time.Duration
+	d    time.Duration
+	once sync.Once
 }
 
-func (c dawdling) Value(key any) any {
-	time.Sleep(c.d)
+func (c *dawdling) Value(key any) any {
+	c.once.Do(func() { time.Sleep(c.d) })
 	return c.Context.Value(key)
 }
 

@@ -27,7 +27,7 @@ func (w *world) act(a actor, number int) {
 			ctx, cancel = context.WithTimeout(ctx, o.deadline)
 		}
 		if o.dawdles > 0 {
-			ctx = dawdling{ctx, o.dawdles}
+			ctx = &dawdling{Context: ctx, d: o.dawdles}
 		}
 		items := make([]int, o.items)
 		for i := range items {
