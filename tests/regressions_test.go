@@ -107,3 +107,21 @@ func TestOfSeveralReadyBatchesGetReturnsTheNewest(t *testing.T) {
 		require.NoError(t, a.Shutdown(t.Context()))
 	})
 }
+
+func TestOldestAgeIncludesWhatIsInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSDK()
+		letGo := make(chan struct{})
+		buf := open(t, s.config(answer(func(context.Context, flusher.Batch[int]) error { <-letGo; return nil })))
+		insert(t, buf, 1, 2, 3) // in flight
+		time.Sleep(time.Minute)
+		assert.InDelta(t, 60, s.collect(t).value(t, "databuffer.item.oldest.age"), 0, "nothing else is held")
+		insert(t, buf, 4)
+		time.Sleep(time.Minute)
+		assert.InDelta(t, 120, s.collect(t).value(t, "databuffer.item.oldest.age"), 0, "and what came later is younger")
+		close(letGo)
+		synctest.Wait()
+		assert.InDelta(t, 60, s.collect(t).value(t, "databuffer.item.oldest.age"), 0)
+		shutdown(t, buf)
+	})
+}
