@@ -7,7 +7,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -28,14 +27,14 @@ const schemaLock = 0x66756e6c
 // The collation C sorts names by their bytes, whatever the database's does. The
 // index holds the values too, so that a query need not look at the rows.
 const schema = `
-CREATE TABLE IF NOT EXISTS funnel_schema (version integer NOT NULL);
-CREATE TABLE IF NOT EXISTS funnel_series (
+CREATE TABLE funnel_schema (version integer NOT NULL);
+CREATE TABLE funnel_series (
 	id     integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	sensor text COLLATE "C" NOT NULL,
 	metric text COLLATE "C" NOT NULL,
 	UNIQUE (sensor, metric)
 );
-CREATE TABLE IF NOT EXISTS funnel_readings (
+CREATE TABLE funnel_readings (
 	series integer          NOT NULL,
 	time   timestamptz      NOT NULL,
 	value  double precision NOT NULL,
@@ -43,8 +42,7 @@ CREATE TABLE IF NOT EXISTS funnel_readings (
 	idx    bigint           NOT NULL,
 	PRIMARY KEY (origin, idx)
 );
-CREATE INDEX IF NOT EXISTS funnel_readings_of_series ON funnel_readings (series, time) INCLUDE (value);
-INSERT INTO funnel_schema SELECT $VERSION WHERE NOT EXISTS (SELECT FROM funnel_schema);
+CREATE INDEX funnel_readings_of_series ON funnel_readings (series, time) INCLUDE (value);
 `
 
 // Each connection has a table of its own for what it copies.
@@ -91,9 +89,17 @@ func createSchema(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, schemaLock); err != nil {
 		return err
 	}
-	script := strings.ReplaceAll(schema, "$VERSION", fmt.Sprint(schemaVersion))
-	if _, err := tx.Exec(ctx, script); err != nil {
+	var there bool
+	if err := tx.QueryRow(ctx, `SELECT to_regclass('funnel_schema') IS NOT NULL`).Scan(&there); err != nil {
 		return err
+	}
+	if !there { // even IF NOT EXISTS would wait for those who write
+		if _, err := tx.Exec(ctx, schema); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO funnel_schema VALUES ($1)`, schemaVersion); err != nil {
+			return err
+		}
 	}
 	var version int
 	if err := tx.QueryRow(ctx, `SELECT version FROM funnel_schema`).Scan(&version); err != nil {

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/url"
 	"os"
 	"testing"
@@ -48,5 +49,30 @@ func open(t testing.TB) store.Store {
 func TestStore(t *testing.T) { storetest.Run(t, open, storetest.Options{}) }
 
 func BenchmarkWrite(b *testing.B) { storetest.BenchmarkWrite(b, open) }
+
+// BenchmarkSingleRows is what one has without batches: a row of its own, in a
+// transaction of its own.
+func BenchmarkSingleRows(b *testing.B) {
+	for _, sensors := range []int{10, 1000} {
+		b.Run(fmt.Sprintf("sensors=%d", sensors), func(b *testing.B) {
+			conn, err := pgx.Connect(b.Context(), fresh(b))
+			require.NoError(b, err)
+			defer conn.Close(context.Background())
+			_, err = conn.Exec(b.Context(), `CREATE TABLE readings (sensor text, metric text, time timestamptz, value float8,
+				origin uuid, idx bigint, PRIMARY KEY (origin, idx)); CREATE INDEX ON readings (sensor, metric, time)`)
+			require.NoError(b, err)
+			load := storetest.NewLoad(sensors)
+			var row [1]store.Row
+			for b.Loop() {
+				load.Fill(row[:])
+				r := &row[0]
+				_, err := conn.Exec(b.Context(), `INSERT INTO readings VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+					r.Sensor, r.Metric, r.Time, r.Value, r.Key.Origin, r.Key.Index)
+				require.NoError(b, err)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
 
 func BenchmarkAggregate(b *testing.B) { storetest.BenchmarkAggregate(b, open) }

@@ -189,7 +189,7 @@ func TestWhatIsNotOpened(t *testing.T) {
 }
 
 // Another process that holds the file is an error to retry, and does not hold up
-// the caller for long, nor beyond its context.
+// readers.
 func TestLockedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "readings.db")
 	s := open(t, path)
