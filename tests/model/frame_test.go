@@ -79,7 +79,7 @@ func run(t *testing.T, dir, how string, flags ...string) (output string, failed 
 // or by the seed that rapid names.
 func TestAFailureComesAgain(t *testing.T) {
 	for how, told := range map[string]string{
-		"failure": "4 are too large, at 2000-01-01",
+		"failure": "are too large, at 2000-01-01",
 		"flaky":   "now and then",
 		"panic":   "panic: poison",
 		"left":    "frame_test.go", // the stack of the goroutine that is left
