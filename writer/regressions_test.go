@@ -2,6 +2,7 @@ package writer_test
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,9 +19,11 @@ import (
 // proves.
 
 func TestTheLastCallsOfEveryAreTheLast(t *testing.T) {
-	// Stop comes at the very moment at which both are due. A loop that has not seen
-	// the end yet must not call once more behind the last calls, when the output may
-	// be closed already.
+	// The last write ends at the very moment at which all are due. A loop that has
+	// not seen the end yet must not call once more behind the last calls, when the
+	// output may be closed already. On one processor everything that follows from the
+	// end of the write comes before the loops.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var calls []int
@@ -37,12 +40,17 @@ func TestTheLastCallsOfEveryAreTheLast(t *testing.T) {
 				return nil
 			}))
 		}
-		for range 150 {
+		lastWrite := func(p []byte) (int, error) {
+			time.Sleep(time.Second / 2)
+			return len(p), nil
+		}
+		for range 50 {
 			calls = nil
 			stopped.Store(false)
-			w, err := writer.New(newTape(t), config(), callbacks...)
+			w, err := writer.New(newTape(t, lastWrite), config(), callbacks...)
 			require.NoError(t, err)
-			time.Sleep(time.Second)
+			write(t, w, "aaa")
+			time.Sleep(time.Second / 2)
 			require.NoError(t, w.Stop(background()))
 			stopped.Store(true)
 			synctest.Wait()
