@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,10 @@ func (b *batches) OnProduceBatchWritten(_ kgo.BrokerMetadata, _ string, partitio
 	b.ends[partition] = append(b.ends[partition], end)
 }
 
+// OnProduceRecordBuffered lets the client's other goroutines run between any two
+// records, so that one that sends does so in the middle of a batch.
+func (b *batches) OnProduceRecordBuffered(*kgo.Record) { runtime.Gosched() }
+
 func TestARequestIsNeverSpreadOverTwoBatches(t *testing.T) {
 	t.Parallel()
 	cluster := fake(t)
@@ -46,7 +51,10 @@ func TestARequestIsNeverSpreadOverTwoBatches(t *testing.T) {
 		hook batches
 		m    memory
 	)
-	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 5, Options: []kgo.Opt{kgo.WithHooks(&hook)}})
+	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 5, Options: []kgo.Opt{
+		kgo.WithHooks(&hook),
+		kgo.ProducerLinger(0), // a client that sent by itself would do so at once
+	}})
 	f := start(t, &m, cfg)
 
 	var (
@@ -58,9 +66,12 @@ func TestARequestIsNeverSpreadOverTwoBatches(t *testing.T) {
 	for user := range 20 {
 		all.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(user), 2))
-			for range 10 {
+			for request := range 10 {
 				n := 1 + random.IntN(200)
-				if user == 0 && random.IntN(3) == 0 {
+				switch {
+				case request == 0:
+					n = 2000 // before the clients have sent anything
+				case user == 0 && random.IntN(3) == 0:
 					n = 12_000 // more than a round has room for
 				}
 				from := int(total.Add(int64(n))) - n
