@@ -14,7 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/go-databuffer/databuffer/buffer"
-	"github.com/go-databuffer/databuffer/examples/funnel/ingest"
 	"github.com/go-databuffer/databuffer/examples/funnel/pipeline"
 	"github.com/go-databuffer/databuffer/examples/funnel/reading"
 )
@@ -82,7 +81,7 @@ func TestWhoWaitsIsToldOfOtherProcesses(t *testing.T) {
 		synctest.Wait()
 		a.Settled(tags[2], nil)
 		a.end()
-		require.ErrorIs(t, <-answers, ingest.ErrNotKnown)
+		require.ErrorIs(t, <-answers, ErrElsewhere)
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

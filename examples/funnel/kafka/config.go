@@ -31,7 +31,8 @@ type Config struct {
 
 	// Embedded starts a stand-in for Kafka in this process, for trying out, and
 	// needs DataDir, where it keeps topics and offsets over restarts.
-	// EmbeddedPort is where it listens on 127.0.0.1; default any free port.
+	// EmbeddedPort is where it listens on 127.0.0.1; default any free port. Both
+	// mean nothing otherwise.
 	Embedded     bool
 	DataDir      string
 	EmbeddedPort int
@@ -122,8 +123,6 @@ func (c Config) withDefaults() (Config, error) {
 		wrong("DataDir", `""`, "a folder where Embedded is set")
 	case !c.Embedded && len(c.Brokers) == 0:
 		wrong("Brokers", "empty", "one address at least, or Embedded set")
-	case !c.Embedded && (c.DataDir != "" || c.EmbeddedPort != 0):
-		wrong("Embedded", false, "true where DataDir or EmbeddedPort is set")
 	}
 	if c.Pipeline == nil {
 		wrong("Pipeline", nil, "set")

@@ -35,7 +35,6 @@ func TestSettingsAreCheckedTogether(t *testing.T) {
 	for what, cfg := range map[string]Config{
 		"empty where Embedded is set":       {Embedded: true, DataDir: "x", Brokers: []string{"a"}},
 		"a folder where Embedded is set":    {Embedded: true},
-		"true where DataDir or":             {Brokers: []string{"a"}, DataDir: "x"},
 		"EmbeddedPort is 70000: it must be": {Embedded: true, DataDir: "x", EmbeddedPort: 70000},
 	} {
 		cfg.Pipeline = noPipeline{}

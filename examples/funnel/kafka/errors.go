@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -24,12 +25,22 @@ var (
 	// the dead-letter topic, as the store refused them for good.
 	ErrRejected = errors.New("kafka: the store refused readings for good: they are in the dead-letter topic")
 
-	// errElsewhere: the partition went to another process while Accept waited.
-	errElsewhere = fmt.Errorf("kafka: the readings are in the topic and another process stores them: %w", ingest.ErrNotKnown)
+	// ErrElsewhere: the readings are in the topic, and their partition went to
+	// another process while Accept waited. That one stores them; who sends them
+	// again stores them twice.
+	ErrElsewhere = errors.New("kafka: the readings are in the topic, and another process stores them now: when, is not known here")
 
 	// errNoPartition: none is consumed here, so that nobody here learns of it.
 	errNoPartition = fmt.Errorf("kafka: this process consumes no partition of the topic at the moment: %w", ingest.ErrNotKnown)
 )
+
+// endOf is the end of ctx as an error that is both ctx.Err() and its cause.
+func endOf(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return ctx.Err()
+}
 
 // ShutdownError is what Shutdown had to leave when its ctx ended.
 type ShutdownError struct {

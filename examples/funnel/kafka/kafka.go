@@ -105,9 +105,8 @@ func (k *Kafka) abort() {
 //   - ErrNotSent: the brokers did not take them, and none is in the topic
 //   - ErrInDoubt: ctx ended, or Shutdown gave up, while the brokers were asked
 //   - with stored also ingest.ErrNotKnown: none was taken, as no partition is
-//     consumed here; or they are in the topic, and another process stores them, as
-//     the partition went there meanwhile; the text says which. ErrRejected, and the
-//     end of ctx after they were taken.
+//     consumed here
+//   - and, after all were taken: ErrElsewhere, ErrRejected, and the end of ctx
 func (k *Kafka) Accept(ctx context.Context, readings []reading.Reading, stored bool) error {
 	return k.producer.Accept(ctx, readings, stored)
 }

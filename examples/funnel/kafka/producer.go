@@ -60,8 +60,8 @@ func (p *producer) start(ctx context.Context, cfg Config, brokers []string) erro
 // Accept implements ingest.Sink. Its errors are also ErrTooLarge, ErrNotSent,
 // ErrInDoubt and ErrRejected; see the package documentation for what they leave.
 func (p *producer) Accept(ctx context.Context, readings []reading.Reading, stored bool) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return endOf(ctx)
 	}
 	if len(readings) == 0 {
 		return nil
@@ -126,12 +126,12 @@ func (p *producer) send(ctx context.Context, r *request) error {
 	case <-r.done:
 	case <-ctx.Done():
 		if p.withdraw(r) {
-			return ctx.Err()
+			return endOf(ctx)
 		}
 		select {
 		case <-r.done:
 		default:
-			return fmt.Errorf("%w: %w", ErrInDoubt, context.Cause(ctx))
+			return fmt.Errorf("%w: %w", ErrInDoubt, endOf(ctx))
 		}
 	}
 	if err := r.outcome(); err != nil {

@@ -35,7 +35,7 @@ func (a *assignment) release(w *wait) {
 }
 
 // stored waits until the records from first to last are done. It returns
-// errElsewhere where that will not be learnt here, and ErrRejected.
+// ErrElsewhere where that will not be learnt here, and ErrRejected.
 func (a *assignment) stored(ctx context.Context, w *wait, first, last int64) error {
 	if err := a.until(ctx, func() bool { return a.upTo(last+1) || a.ended }); err != nil {
 		return err
@@ -43,7 +43,7 @@ func (a *assignment) stored(ctx context.Context, w *wait, first, last int64) err
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.offsets.mark.offset <= last {
-		return errElsewhere
+		return ErrElsewhere
 	}
 	for _, offset := range w.rejected {
 		if first <= offset && offset <= last {
