@@ -37,11 +37,7 @@ func (s *suite) randomReadings() {
 		s.write(rows)
 		all = append(all, rows...)
 	}
-	queries := 60
-	if s.options.ReadBack != nil {
-		queries = 6 // each reads all
-	}
-	for range queries {
+	for range s.fewer(60) {
 		from := s.start.Add(time.Duration(random.Int64N(int64(70*time.Hour))) - 5*time.Hour)
 		s.holds(all, store.Query{
 			Sensor: names[random.IntN(len(names))], Metric: metrics[random.IntN(len(metrics))],

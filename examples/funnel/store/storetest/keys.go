@@ -105,10 +105,7 @@ func (s *suite) equalReadings() {
 // largeBatch is larger than what servers take in one message or statement, and
 // its readings than what SQLite leaves uncut.
 func (s *suite) largeBatch() {
-	size := 150_000
-	if s.options.ReadBack != nil {
-		size = 8000 // servers that cannot aggregate are slow in other things too
-	}
+	size := s.fewer(150_000)
 	rows := s.rows(1, 0, size)
 	for i := range rows {
 		if i%3 == 0 {

@@ -17,7 +17,8 @@ import (
 // concurrent requires that readers see only whole growth: never fewer readings
 // than before, and in the end all.
 func (s *suite) concurrent() {
-	const writers, batches, size = 4, 15, 100
+	const writers, size = 4, 100
+	batches := s.fewer(15)
 	done := make(chan struct{})
 	var reading sync.WaitGroup
 	for range 2 {
@@ -108,7 +109,7 @@ func (s *suite) endedContext() {
 // endingContext ends writes at every stage. Whatever became of them, the same
 // write afterwards stores each row once.
 func (s *suite) endingContext() {
-	const size = 2000
+	size := s.fewer(2000)
 	var all []store.Row
 	patience := 50 * time.Microsecond
 	for batch := range 12 {

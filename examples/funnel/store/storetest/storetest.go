@@ -97,6 +97,15 @@ func (s *suite) rows(from byte, first int64, n int) []store.Row {
 	return rows
 }
 
+// fewer is n, or a small part of it where each question reads all there is, from
+// a server that is slow in other things too.
+func (s *suite) fewer(n int) int {
+	if s.options.ReadBack == nil {
+		return n
+	}
+	return max(3, n/30)
+}
+
 func (s *suite) write(rows []store.Row) {
 	s.Helper()
 	require.NoError(s, s.store.Write(s.Context(), rows))
