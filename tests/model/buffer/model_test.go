@@ -88,14 +88,14 @@ func (w *world) ended(results []error) {
 func (w *world) shutDown(sh shutdown) error {
 	time.Sleep(sh.at)
 	ctx, cancel := context.Background(), context.CancelFunc(func() {})
-	if sh.deadline > 0 {
+	if sh.deadline != 0 {
 		ctx, cancel = context.WithTimeout(ctx, sh.deadline)
 	}
 	defer cancel()
 	start := time.Now()
-	w.closing()
+	w.closing(sh)
 	err := w.buf.Shutdown(ctx)
-	if waited := time.Since(start); sh.deadline > 0 && waited > sh.deadline+w.cfg.FlushGrace {
+	if waited := time.Since(start); sh.deadline != 0 && waited > max(sh.deadline, 0)+w.cfg.FlushGrace {
 		w.t.Errorf("Shutdown took %v, its ctx had %v", waited, sh.deadline)
 	}
 	w.shut()
@@ -103,11 +103,15 @@ func (w *world) shutDown(sh shutdown) error {
 }
 
 // closing notes that Shutdown is about to be called.
-func (w *world) closing() {
+func (w *world) closing(sh shutdown) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed.IsZero() {
-		w.closed = time.Now()
+	now := time.Now()
+	switch {
+	case w.closed.IsZero():
+		w.closed, w.atOnce = now, sh.deadline < 0
+	case w.closed.Equal(now):
+		w.atOnce = false // one of the two was first
 	}
 }
 

@@ -65,7 +65,7 @@ func (c *dawdling) Value(key any) any {
 
 type shutdown struct {
 	at       time.Duration
-	deadline time.Duration // of its ctx; 0: none
+	deadline time.Duration // of its ctx; 0: none, negative: it is over
 }
 
 // serials is how many items an actor can number, pinner the first actor with a
@@ -110,8 +110,11 @@ func draw(s model.Source) scene {
 	end := s.Duration(1, 15*time.Second)
 	for range s.Int(1, 3) {
 		sh := shutdown{at: end + s.Duration(1, time.Second)}
-		if s.Chance(60) {
+		switch {
+		case s.Chance(60):
 			sh.deadline = s.Duration(1, 3*time.Second)
+		case s.Chance(20):
+			sh.deadline = -1
 		}
 		sc.shutdowns = append(sc.shutdowns, sh)
 	}

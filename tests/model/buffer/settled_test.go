@@ -20,6 +20,15 @@ func (w *world) settled(left *buffer.ShutdownError[int]) {
 	w.together()
 
 	counts := w.final.Total
+	buried := 0
+	for at := range w.attempted {
+		if at.dead {
+			buried++
+		}
+	}
+	if w.scene.dead && w.cfg.Overflow != buffer.DropOldest && counts.Dropped > buried {
+		w.t.Errorf("%d items were dropped, but the dead letter has seen only %d", counts.Dropped, buried)
+	}
 	rejected, retried := 0, 0
 	for _, at := range w.refused {
 		if at.Before(w.over) { // what comes after Shutdown is not counted

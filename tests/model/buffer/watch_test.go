@@ -21,8 +21,8 @@ func (w *world) watch(stop <-chan struct{}) {
 	}
 	aborting := time.Duration(math.MaxInt64)
 	for _, sh := range w.scene.shutdowns {
-		if sh.deadline > 0 {
-			aborting = min(aborting, sh.at+sh.deadline)
+		if sh.deadline != 0 {
+			aborting = min(aborting, sh.at+max(sh.deadline, 0))
 		}
 	}
 	for {
