@@ -10,8 +10,8 @@ import (
 
 // Add adds a value: merged into the entry of its key, where that is in the batch
 // being filled, and else as a new entry. It is in memory then, under the promises
-// of the package documentation, and not delivered yet. Add never waits for a
-// flush.
+// of the package documentation, and not delivered yet. Add does not wait for its
+// flush, and for another only where there is no room.
 //
 // A value that is merged takes no room, and so is taken even where the key's
 // partition is full. For a new entry Overflow decides then; with Block, Add

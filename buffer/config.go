@@ -70,10 +70,10 @@ type Config[T any] struct {
 	// negative size, is that insert's error. Default none.
 	SizeOf func(T) int
 
-	// FlushInterval is how long an item waits at most for its batch to fill: the
-	// time from a batch's first item until the batch is due. An empty partition
-	// never flushes. Default 10 s; negative: off, so that a batch that does not
-	// fill waits for Flush, SyncFlush or Shutdown.
+	// FlushInterval, with FlushJitter, is how long an item waits at most for its
+	// batch to fill: the time from a batch's first item until the batch is due. An
+	// empty partition never flushes. Default 10 s; negative: off, so that a batch
+	// that does not fill waits for Flush, SyncFlush or Shutdown.
 	FlushInterval time.Duration
 
 	// FlushJitter is added to FlushInterval: 0 to so much, drawn anew for each
@@ -94,8 +94,9 @@ type Config[T any] struct {
 	FlushMeta any
 
 	// MaxInFlight is how many batches of one partition may be at the Flusher at
-	// once, counted until they are delivered or given up. With 1, the default,
-	// the order accepted is kept; more hides the latency of a slow destination.
+	// once, counted until each of their items has its outcome, the dead letter's
+	// attempts included. With 1, the default, the order accepted is kept; more
+	// hides the latency of a slow destination.
 	MaxInFlight int
 
 	// Overflow is what an insert does that finds no room: Block, the default,
@@ -109,8 +110,8 @@ type Config[T any] struct {
 	// Key, where it is set, chooses the partition: items of equal key go to the
 	// same one, in order. The value is mixed first, so that consecutive ids
 	// spread; Hash makes one of any comparable value. It is called once for each
-	// item, by the goroutine that inserts; a panic in it is that insert's error.
-	// Keyed inserts wait for their own partition only. Default none.
+	// item, by the goroutine that inserts, also where its ctx has ended; a panic in
+	// it is that insert's error. Keyed inserts wait for their own partition only. Default none.
 	Key func(T) uint64
 
 	// Retry is how failed batches are tried again: by default without end, from
@@ -118,9 +119,9 @@ type Config[T any] struct {
 	// and not loss.
 	Retry flusher.Retry
 
-	// DeadLetter takes what was given up: batches that failed with
-	// flusher.Permanent or a panic, or whose attempts are used up. It is run like
-	// the Flusher, with Batch.Cause set. What it fails to take is dropped, counted
+	// DeadLetter takes what was given up: batches, and items that a Partial has
+	// named, that failed with flusher.Permanent, a panic or a runtime.Goexit, or
+	// whose attempts are used up. It is run like the Flusher, with Batch.Cause set. What it fails to take is dropped, counted
 	// and logged. Default none: what is given up is dropped.
 	DeadLetter flusher.Flusher[T]
 

@@ -40,7 +40,7 @@
 // Delivery is at least once. An attempt that outlives FlushTimeout and FlushGrace
 // is abandoned and its batch retried, although it may still succeed; Batch.ID is
 // the same then, for destinations that can tell. Retry.MaxAttempts 1 makes it at
-// most once.
+// most once, unless Retry.Bisect tries parts again.
 //
 // Memory is bounded: a partition holds at most MaxSize and MaxSizeJitter items,
 // times one more than MaxInFlight, beside one abandoned batch and the excess of

@@ -41,8 +41,8 @@ func (e *PartialInsertError) Error() string {
 func (e *PartialInsertError) Unwrap() error { return e.Err }
 
 // ShutdownError is the answer of a Shutdown that could not flush everything
-// before its context ended. The slices are copies that belong to whoever gets
-// the error; all callers of Shutdown get the same.
+// before its context ended. The slices are copies, which the buffer does not use;
+// all callers of Shutdown get the same, so change them only where there is one.
 type ShutdownError[T any] struct {
 	// Undelivered was not delivered, and will not be: no attempt is running.
 	Undelivered []T

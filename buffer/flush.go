@@ -34,8 +34,9 @@ func (b *Buffer[T]) Flush(ctx context.Context) error {
 //
 // There is one Result for each partition. The error joins the failures in them,
 // the end of ctx, and ErrClosed; at the end of ctx the results tell what is known
-// by then. After Shutdown was called there are no results, and the error is
-// ErrClosed; with the ctx of the buffer's own Flusher it is ErrReentrant.
+// by then. There are no results where nothing was begun: with a ctx that has
+// ended already, after Shutdown was called (ErrClosed), and with the ctx of the
+// buffer's own Flusher (ErrReentrant).
 func (b *Buffer[T]) SyncFlush(ctx context.Context) ([]flusher.Result, error) {
 	if b.reentrant(ctx) {
 		return nil, ErrReentrant

@@ -12,7 +12,8 @@ import (
 )
 
 // Insert accepts an item: it is in memory then, under the promises of the
-// package documentation, and not delivered yet. Insert never waits for a flush.
+// package documentation, and not delivered yet. Insert does not wait for its
+// flush, and for another only where there is no room.
 //
 // Where every partition is full, Overflow decides. With Block it waits until
 // there is room in any of them, or ctx ends, or Shutdown begins. With Key it
@@ -24,7 +25,8 @@ import (
 //   - ErrClosed, after Shutdown was called
 //   - ErrFull, with Overflow Reject, or with the Flusher's own ctx
 //   - ErrTooLarge, where SizeOf gives more than MaxBytes
-//   - an error that wraps *flusher.PanicError, where Key or SizeOf panicked
+//   - an error that wraps *flusher.PanicError, where Key or SizeOf panicked, or
+//     one of its own, where SizeOf gave a negative size
 func (b *Buffer[T]) Insert(ctx context.Context, item T) error {
 	// All that most inserts do, and nothing that is not inlined but the context's
 	// Err and the append. Whatever is not plain goes the way below.
@@ -160,7 +162,7 @@ func (b *Buffer[T]) place(ctx context.Context, to target, offer *partition.Offer
 	}
 	var err error
 	if offer.Sizes, err = b.measure(offer.Items); err == nil {
-		err = b.tooLarge(offer)
+		err = b.tooLarge(offer.Sizes, nil)
 	}
 	i := to.first
 	if err == nil {
@@ -211,6 +213,15 @@ func (b *Buffer[T]) wait(ctx context.Context, to target, offer *partition.Offer[
 	}
 	start := time.Now()
 	defer func() { b.recorder.Waited(ctx, time.Since(start)) }()
+	i, err := b.queueUp(ctx, queue, to, offer, link)
+	if err == ErrFull {
+		err = partition.ContextError(ctx) // asks the caller's context, and so comes after Leave
+	}
+	return i, err
+}
+
+// queueUp is the rest of wait. Its error is ErrFull where ctx has ended.
+func (b *Buffer[T]) queueUp(ctx context.Context, queue *partition.Waiters, to target, offer *partition.Offer[T], link trace.SpanContext) (int, error) {
 	waiter := queue.Join()
 	defer queue.Leave(waiter)
 	i, err := b.try(to, offer, link) // after joining: room that comes free from here on wakes the waiter
@@ -218,7 +229,7 @@ func (b *Buffer[T]) wait(ctx context.Context, to target, offer *partition.Offer[
 		select {
 		case <-waiter.Woken():
 		case <-ctx.Done():
-			return to.first, partition.ContextError(ctx)
+			return to.first, ErrFull
 		}
 		if i, err = b.try(to, offer, link); err == ErrFull {
 			queue.Rejoin(waiter)
@@ -256,14 +267,18 @@ func (b *Buffer[T]) measure(items []T) (sizes []int, err error) {
 	return sizes, nil
 }
 
-// tooLarge is ErrTooLarge where an item is, by the size that was measured.
-func (b *Buffer[T]) tooLarge(offer *partition.Offer[T]) error {
+// tooLarge is ErrTooLarge where an item is, by the sizes that were measured.
+// indexes are those of the items in the caller's slice, where they are others.
+func (b *Buffer[T]) tooLarge(sizes, indexes []int) error {
 	if b.cfg.MaxBytes == 0 || b.stored {
 		return nil
 	}
-	for i, size := range offer.Sizes {
+	for i, size := range sizes {
 		if size > b.cfg.MaxBytes {
-			return fmt.Errorf("%w: item %d of %d has %d bytes, MaxBytes is %d", ErrTooLarge, i, len(offer.Sizes), size, b.cfg.MaxBytes)
+			if indexes != nil {
+				i = indexes[i]
+			}
+			return fmt.Errorf("%w: item %d has %d bytes, MaxBytes is %d", ErrTooLarge, i, size, b.cfg.MaxBytes)
 		}
 	}
 	return nil

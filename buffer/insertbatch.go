@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/go-databuffer/databuffer/partition"
+	"github.com/go-databuffer/databuffer/telemetry"
 )
 
 // InsertBatch accepts several items at once: all of them or none, in order, in
@@ -128,12 +129,13 @@ func (b *Buffer[T]) split(items []T) ([]share[T], error) {
 func (b *Buffer[T]) placeShares(ctx context.Context, shares []share[T], link trace.SpanContext) error {
 	for i := range shares {
 		s := &shares[i]
-		if s.err = b.tooLarge(&s.offer); s.err == nil {
+		if s.err = b.tooLarge(s.offer.Sizes, s.indexes); s.err == nil {
 			_, s.err = b.try(s.to, &s.offer, link)
 		}
 	}
 	var refused PartialInsertError
 	var errs []error
+	told := make(map[telemetry.Reason]bool)
 	for i := range shares {
 		s := &shares[i]
 		if s.err == ErrFull {
@@ -143,10 +145,12 @@ func (b *Buffer[T]) placeShares(ctx context.Context, shares []share[T], link tra
 			continue
 		}
 		refused.Rejected = append(refused.Rejected, s.indexes...)
-		if !slices.ContainsFunc(errs, func(err error) bool { return errors.Is(err, s.err) }) {
+		why := reason(s.err)
+		if !told[why] || why == telemetry.ReasonTooLarge { // that one names an item
+			told[why] = true
 			errs = append(errs, s.err)
 		}
-		b.partitions[s.to.first].Refuse(len(s.offer.Items), reason(s.err))
+		b.partitions[s.to.first].Refuse(len(s.offer.Items), why)
 	}
 	if len(errs) == 0 {
 		return nil

@@ -32,7 +32,7 @@ func (b *Buffer[T]) Producer() *Producer[T] {
 }
 
 // Insert is Buffer.Insert, but for this producer's partition: where that is
-// full, it waits or fails though others have room.
+// full, Overflow decides though others have room.
 func (p *Producer[T]) Insert(ctx context.Context, item T) error {
 	if p.plain && !p.tracing.Load() && ctx.Err() == nil && p.own.Append(&item) {
 		return nil

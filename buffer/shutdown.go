@@ -16,8 +16,8 @@ import (
 // ends before, or that of anybody else who has called Shutdown, the attempts are
 // cancelled with the cause ErrClosed and get FlushGrace to return; what is left
 // is given back in a *ShutdownError. So with a ctx that has ended it attempts
-// nothing and takes FlushGrace at most; without an end to ctx, as long as the
-// Flusher needs.
+// nothing and takes FlushGrace at most, and as long again where the Logger
+// blocks; without an end to ctx, as long as the Flusher needs.
 //
 // Nothing is attempted and nothing counted after it returned. It may be called
 // several times and at once, and has the same answer for all. With the ctx of

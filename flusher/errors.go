@@ -25,7 +25,7 @@ func (e *permanentError) Unwrap() error { return e.err }
 // RetryAfter asks that what err speaks of is retried no sooner than d from now,
 // as a destination that is throttling says. The backoff still applies where it
 // is longer, and so does Retry.MaxAttempts; Retry.MaxBackoff does not bound d,
-// and Shutdown does not wait for it. A negative d counts as 0. It returns nil
+// and a Shutdown that begins ends the wait once. A negative d counts as 0. It returns nil
 // for a nil err. The error unwraps to err.
 func RetryAfter(err error, d time.Duration) error {
 	if err == nil {

@@ -61,14 +61,9 @@ func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 		p.mu.Unlock()
 		return err
 	}
-	for turn := 0; turn < maxTurns && p.full() && p.lagging(); turn++ {
+	if merged, err := p.giveWay(offer, link); merged || err != nil {
 		p.mu.Unlock()
-		runtime.Gosched()
-		p.mu.Lock()
-		if merged, err := p.merge(offer, link); merged || err != nil {
-			p.mu.Unlock()
-			return err
-		}
+		return err
 	}
 	if p.closed.Load() {
 		p.mu.Unlock()
@@ -101,12 +96,31 @@ func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 // woken.
 const maxTurns = 16
 
+// giveWay lets the partition's goroutines have a few turns, where it is full only
+// because they lag behind. The offer may be merged then after all. It requires
+// that mu is held, which it lets go meanwhile.
+func (p *Partition[T]) giveWay(offer *Offer[T], link trace.SpanContext) (merged bool, err error) {
+	for turn := 0; turn < maxTurns && p.full() && p.lagging(); turn++ {
+		p.mu.Unlock()
+		runtime.Gosched()
+		p.mu.Lock()
+		if merged, err := p.merge(offer, link); merged || err != nil {
+			return merged, err
+		}
+	}
+	return false, nil
+}
+
 // Displace is Accept for Overflow DropOldest: where the partition is full, the
 // oldest filled batch that waits for a slot is dropped, and more of them as long
 // as more items come in than that made room for. ErrClosed is its only error.
 func (p *Partition[T]) Displace(offer *Offer[T], link trace.SpanContext) error {
 	p.mu.Lock()
 	if merged, err := p.merge(offer, link); merged || err != nil {
+		p.mu.Unlock()
+		return err
+	}
+	if merged, err := p.giveWay(offer, link); merged || err != nil {
 		p.mu.Unlock()
 		return err
 	}

@@ -24,9 +24,10 @@ type attempt[T any] struct {
 	started   time.Time
 	giveUpAt  time.Time // when timeout and grace are over; zero: never
 	abandoned bool
-	claimed   atomic.Bool // by its goroutine, to begin, or by giveBack, so that it does not
+	claimed   atomic.Bool // by its goroutine, to begin, or by run, so that it does not
 
 	// The end.
+	skipped bool            // it came to begin after Abort, and called nothing
 	err     error           // what Flush returned, or *flusher.PanicError, or flusher.ErrGoexit
 	class   telemetry.Class // ClassPanic or ClassGoexit where Flush did not return
 	verdict flusher.Verdict // of err
@@ -51,7 +52,8 @@ func (p *Partition[T]) start(ctx context.Context, b *batch[T], c *content[T], no
 	ctx = b.flush.Context(ctx)
 	if p.cfg.FlushTimeout > 0 {
 		ctx, a.cancel = context.WithTimeoutCause(ctx, p.cfg.FlushTimeout, flusher.ErrTimeout)
-		a.giveUpAt = now.Add(p.cfg.FlushTimeout).Add(p.cfg.FlushGrace)
+		deadline, _ := ctx.Deadline() // later than now and FlushTimeout, by what this step has taken
+		a.giveUpAt = deadline.Add(p.cfg.FlushGrace)
 	} else {
 		ctx, a.cancel = context.WithCancel(ctx)
 	}
@@ -78,7 +80,12 @@ func (p *Partition[T]) start(ctx context.Context, b *batch[T], c *content[T], no
 func (p *Partition[T]) attempt(ctx context.Context, a *attempt[T], to flusher.Flusher[T]) {
 	p.behind.Add(-1)
 	if !a.claimed.CompareAndSwap(false, true) {
-		return // Shutdown was quicker
+		return // run was quicker
+	}
+	if p.aborted.Load() {
+		a.err, a.skipped = ErrClosed, true
+		p.hand(a)
+		return
 	}
 	// So it ended unless something else is written over it.
 	a.err, a.class, a.verdict = flusher.ErrGoexit, telemetry.ClassGoexit, final
@@ -107,6 +114,11 @@ func (p *Partition[T]) report(ctx context.Context, a *attempt[T]) {
 	if a.err != nil {
 		a.cause = context.Cause(ctx)
 	}
+	p.hand(a)
+}
+
+// hand gives an attempt that is over to run.
+func (p *Partition[T]) hand(a *attempt[T]) {
 	p.behind.Add(1)
 	p.returns.add(a)
 	p.signal()
@@ -115,8 +127,9 @@ func (p *Partition[T]) report(ctx context.Context, a *attempt[T]) {
 // returns are attempts that have ended. They have a lock of their own: the
 // partition's is the one that inserts wait for.
 type returns[T any] struct {
-	mu       sync.Mutex // protects attempts; no other lock is taken while it is held
+	mu       sync.Mutex // protects attempts and over; no other lock is taken while it is held
 	attempts []*attempt[T]
+	over     bool // nobody takes any more
 
 	taken []*attempt[T] // owned by run: the slice that attempts had before
 }
@@ -124,7 +137,16 @@ type returns[T any] struct {
 func (r *returns[T]) add(a *attempt[T]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.attempts = append(r.attempts, a)
+	if !r.over {
+		r.attempts = append(r.attempts, a)
+	}
+}
+
+// end lets go of all attempts: run, which has ended, takes in no more.
+func (r *returns[T]) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.attempts, r.over = nil, true
 }
 
 // take returns what has been added since the last call. The caller clears it

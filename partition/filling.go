@@ -96,7 +96,7 @@ func (p *Partition[T]) alert(now, t time.Time) {
 		p.signal()
 	case p.alarm.IsZero() || t.Before(p.alarm):
 		p.alarm = t
-		p.timer.Reset(t.Sub(now))
+		p.timer.Reset(max(time.Until(t), 1)) // now may be long ago
 	}
 }
 

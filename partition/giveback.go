@@ -33,22 +33,22 @@ func (p *Partition[T]) giveBackFlight(b *batch[T]) {
 	if a := b.running; a != nil {
 		b.running, b.shared = nil, true
 		if !a.content.settled {
-			if a.claimed.CompareAndSwap(false, true) { // it has not begun, and will not
-				p.undelivered = append(p.undelivered, a.content.items...)
-			} else {
-				p.inDoubt = append(p.inDoubt, a.content.items...)
-			}
-			p.settle(b, len(a.content.items), telemetry.Returned, telemetry.ClassShutdown, ErrClosed)
+			begun := !a.claimed.CompareAndSwap(false, true) // else it will not
+			p.giveBackContent(b, a.content, begun)
 		}
 	}
 	for _, c := range slices.Backward(b.todo) {
-		mayArrive := slices.ContainsFunc(p.abandoned, func(a *attempt[T]) bool { return c.coveredBy(a.content) })
-		if mayArrive {
-			p.inDoubt = append(p.inDoubt, c.items...)
-		} else {
-			p.undelivered = append(p.undelivered, c.items...)
-		}
-		p.settle(b, len(c.items), telemetry.Returned, telemetry.ClassShutdown, ErrClosed)
+		p.giveBackContent(b, c, false)
 	}
 	b.todo = nil
+}
+
+// giveBackContent is giveBack for a content, over which an attempt runs or not.
+func (p *Partition[T]) giveBackContent(b *batch[T], c *content[T], running bool) {
+	if running || slices.ContainsFunc(p.abandoned, func(a *attempt[T]) bool { return c.coveredBy(a.content) }) {
+		p.inDoubt = append(p.inDoubt, c.items...)
+	} else {
+		p.undelivered = append(p.undelivered, c.items...)
+	}
+	p.settle(b, len(c.items), telemetry.Returned, telemetry.ClassShutdown, ErrClosed)
 }

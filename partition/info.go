@@ -34,7 +34,7 @@ type Counts struct {
 	Returned     int // given back in a *ShutdownError
 
 	Rejected  int // inserts returned an error for them
-	Retried   int // attempted once more; counted each time
+	Retried   int // attempted once more; counted each time, but not for the halves of a bisection
 	Abandoned int // in attempts that did not return in time; counted each time
 }
 

@@ -19,6 +19,8 @@ func (p *Partition[T]) run(ctx context.Context) {
 	for !p.step(ctx, time.Now()) {
 		<-p.wake
 	}
+	p.returns.end()
+	p.abandoned = nil
 }
 
 // step does all that is to be done now, and reports whether nothing is left.
@@ -171,12 +173,18 @@ func (p *Partition[T]) abandonOverdue(now time.Time) {
 		if a == nil || len(p.abandoned) > 0 || a.giveUpAt.IsZero() || now.Before(a.giveUpAt) {
 			continue
 		}
-		a.abandoned = true
-		p.abandoned = append(p.abandoned, a)
 		b.running, b.shared = nil, true
+		if !a.claimed.CompareAndSwap(false, true) { // else it has had no processor, and begins no more
+			a.abandoned = true
+			p.abandoned = append(p.abandoned, a)
+			p.mu.Lock()
+			p.stray++
+			p.mu.Unlock()
+		} else {
+			a.cancel()
+		}
 		p.mu.Lock()
 		p.lost += len(a.content.items)
-		p.stray++
 		p.mu.Unlock()
 		f := p.overdue()
 		p.cfg.Recorder.Attempted(now.Sub(a.started), f.class)

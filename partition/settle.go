@@ -24,6 +24,10 @@ func (p *Partition[T]) end(a *attempt[T], now time.Time, aborted bool) {
 	}
 
 	b.running = nil
+	if a.skipped {
+		b.push(c)
+		return
+	}
 	if a.err == nil {
 		p.newest = nil
 		p.cfg.Recorder.Attempted(now.Sub(a.started), telemetry.ClassNone)

@@ -57,7 +57,7 @@ type Writer struct {
 //   - Retry, where MaxAttempts 0 means 5: attempts that write nothing, one after
 //     another;
 //   - DeadLetter, whose Items are one []byte for each Write, valid like Items
-//     until it returns (and FlushMeta for it);
+//     until it returns (and FlushMeta for it); it must not use its own Writer;
 //   - InsertSpans, TracerProvider, MeterProvider and Logger.
 //
 // Flusher, Key, Routing, SizeOf, FlushTimeout and FlushGrace must be unset,
