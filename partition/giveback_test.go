@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -34,6 +35,7 @@ func still(t *testing.T) (*Partition[int], *attempt[int]) {
 	a.batch, a.content, a.cancel = b, &b.first, func() {}
 	a.view.Items = b.items
 	b.running = a
+	p.returns.over = false // the test takes what comes
 	p.flights, p.inFlight, p.sealed = []*batch[int]{b}, 3, 3
 	return p, a
 }
@@ -63,4 +65,38 @@ func TestAttemptThatHasBegunIsGivenBackInDoubt(t *testing.T) {
 	assert.Equal(t, []int{1, 2, 3}, inDoubt)
 	assert.Equal(t, 3, p.Info().Counts.Returned)
 	assert.Zero(t, p.Info().Counts.InFlight)
+}
+
+func TestAttemptThatComesToBeginAfterAbortCallsNothing(t *testing.T) {
+	p, a := still(t)
+	p.aborted.Store(true)
+	p.attempt(context.Background(), a, flusher.Items(func(context.Context, []int) error {
+		t.Error("the Flusher is called after Abort")
+		return nil
+	}))
+	for _, over := range p.returns.take() {
+		p.end(over, time.Now(), true)
+	}
+	p.giveBack()
+	undelivered, inDoubt, failure := p.Left()
+	assert.Equal(t, []int{1, 2, 3}, undelivered)
+	assert.Empty(t, inDoubt)
+	assert.NoError(t, failure, "it has not failed")
+}
+
+func TestAttemptThatIsOverdueBeforeItHasBegunIsNotWaitedFor(t *testing.T) {
+	p, a := still(t)
+	now := time.Now()
+	a.giveUpAt = now
+	p.abandonOverdue(now)
+	assert.Empty(t, p.abandoned, "another may be abandoned beside it")
+	assert.Zero(t, p.stray)
+	assert.Equal(t, 3, p.Info().Counts.Abandoned)
+	require.NotNil(t, a.batch.next(), "it is tried again")
+	assert.Equal(t, []int{1, 2, 3}, a.batch.next().items)
+	p.attempt(context.Background(), a, flusher.Items(func(context.Context, []int) error {
+		t.Error("the Flusher is called by an attempt that was given up")
+		return nil
+	}))
+	assert.Empty(t, p.returns.take())
 }
