@@ -10,10 +10,11 @@ import (
 // giveBack settles everything that has no outcome when the grace of Abort is
 // over: it is returned to the caller of Shutdown.
 func (p *Partition[T]) giveBack() {
+	now := time.Now()
 	for _, b := range p.flights {
-		p.giveBackFlight(b)
+		p.giveBackFlight(b, now)
 	}
-	p.turn(time.Now())
+	p.turn(now)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -29,11 +30,14 @@ func (p *Partition[T]) giveBack() {
 }
 
 // giveBackFlight is giveBack for a batch in flight.
-func (p *Partition[T]) giveBackFlight(b *batch[T]) {
+func (p *Partition[T]) giveBackFlight(b *batch[T], now time.Time) {
 	if a := b.running; a != nil {
 		b.running, b.shared = nil, true
+		begun := !a.claimed.CompareAndSwap(false, true) // else it will not
+		if begun {
+			p.cfg.Recorder.Attempted(now.Sub(a.started), telemetry.ClassShutdown)
+		}
 		if !a.content.settled {
-			begun := !a.claimed.CompareAndSwap(false, true) // else it will not
 			p.giveBackContent(b, a.content, begun)
 		}
 	}

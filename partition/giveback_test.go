@@ -100,3 +100,25 @@ func TestAttemptThatIsOverdueBeforeItHasBegunIsNotWaitedFor(t *testing.T) {
 	}))
 	assert.Empty(t, p.returns.take())
 }
+
+// A late nil has settled what the attempt was started for; that it came too late to
+// begin gives nothing back.
+func TestAttemptThatIsSkippedGivesBackNothingThatIsSettled(t *testing.T) {
+	p, a := still(t)
+	p.succeed(a.batch, a.content, 3)
+	a.content.settled = true
+	p.aborted.Store(true)
+	p.attempt(context.Background(), a, flusher.Items(func(context.Context, []int) error {
+		t.Error("the Flusher is called after Abort")
+		return nil
+	}))
+	for _, over := range p.returns.take() {
+		p.end(over, time.Now(), true)
+	}
+	p.giveBack()
+	undelivered, inDoubt, _ := p.Left()
+	assert.Empty(t, undelivered)
+	assert.Empty(t, inDoubt)
+	counts := p.Info().Counts
+	assert.Equal(t, Counts{Accepted: 3, Delivered: 3}, counts)
+}

@@ -25,7 +25,9 @@ func (p *Partition[T]) end(a *attempt[T], now time.Time, aborted bool) {
 
 	b.running = nil
 	if a.skipped {
-		b.push(c)
+		if !c.settled {
+			b.push(c)
+		}
 		return
 	}
 	if a.err == nil {

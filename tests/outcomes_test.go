@@ -301,6 +301,8 @@ func TestShutdownLeavesAStuckAttemptBehind(t *testing.T) {
 		left := abort(t, buf)
 		assert.Len(t, left.InDoubt, 3)
 		before := s.collect(t)
+		assert.Len(t, before.histogram(t, "databuffer.attempt.duration"), 1, "what is left behind is recorded")
+		assert.Contains(t, before.histogram(t, "databuffer.attempt.duration"), "error.type=shutdown")
 		assert.InDelta(t, 3, before.values(t, "databuffer.item.processed")["databuffer.outcome=returned,error.type=shutdown"], 0)
 		assert.Zero(t, before.value(t, "databuffer.item.inflight"))
 		assert.Zero(t, before.value(t, "databuffer.item.oldest.age"))

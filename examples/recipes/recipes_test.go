@@ -71,7 +71,7 @@ func TestCopyInto(t *testing.T) {
 }
 
 func TestPostRows(t *testing.T) {
-	answer := func(t *testing.T, status int, header ...string) (error, *http.Request, string) {
+	answer := func(t *testing.T, status int, header ...string) (*http.Request, string, error) {
 		var request *http.Request
 		var body []byte
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -84,19 +84,19 @@ func TestPostRows(t *testing.T) {
 		}))
 		defer server.Close()
 		err := PostRows(server.Client(), server.URL)(t.Context(), flusher.Batch[Event]{Items: []Event{{1, "a"}, {2, "b"}}, ID: flusher.ID{1}})
-		return err, request, string(body)
+		return request, string(body), err
 	}
-	err, request, body := answer(t, http.StatusOK)
+	request, body, err := answer(t, http.StatusOK)
 	require.NoError(t, err)
 	assert.Equal(t, "{\"id\":1,\"name\":\"a\"}\n{\"id\":2,\"name\":\"b\"}\n", body)
 	assert.Equal(t, "INSERT INTO events FORMAT JSONEachRow", request.URL.Query().Get("query"))
 	assert.Equal(t, flusher.ID{1}.String(), request.URL.Query().Get("insert_deduplication_token"))
 
-	err, _, _ = answer(t, http.StatusTooManyRequests, "Retry-After", "7")
+	_, _, err = answer(t, http.StatusTooManyRequests, "Retry-After", "7")
 	assert.Equal(t, flusher.Verdict{Whole: true, After: 7 * time.Second}, flusher.Inspect(err, 2))
-	err, _, _ = answer(t, http.StatusBadRequest)
+	_, _, err = answer(t, http.StatusBadRequest)
 	assert.Equal(t, flusher.Verdict{Whole: true, Final: true}, flusher.Inspect(err, 2))
-	err, _, _ = answer(t, http.StatusInternalServerError)
+	_, _, err = answer(t, http.StatusInternalServerError)
 	assert.Equal(t, flusher.Verdict{Whole: true}, flusher.Inspect(err, 2))
 }
 
