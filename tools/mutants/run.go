@@ -114,7 +114,7 @@ func (t *tree) test(args ...string) (verdict, error) {
 	cmd.Dir = t.dir
 	// A mutant may forget to stop. The collector then takes the time that it would
 	// take the memory in.
-	cmd.Env = append(os.Environ(), "GOMEMLIMIT=2GiB")
+	cmd.Env = append(os.Environ(), "GOMEMLIMIT=2GiB", "GOWORK=") // the go.work of the copy, whatever this program was started with
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
 	out, err := cmd.StdoutPipe()
