@@ -51,6 +51,17 @@ func accepted(w http.ResponseWriter, n int, stored bool) {
 	_, _ = w.Write(body)
 }
 
+// elsewhere answers who asked for stored where another process stores what was
+// accepted. It is a success, since programs send again what has failed.
+func elsewhere(w http.ResponseWriter, n int) {
+	w.Header()["Content-Type"] = jsonType
+	w.WriteHeader(http.StatusAccepted)
+	_ = json.NewEncoder(w).Encode(struct {
+		Accepted int    `json:"accepted"`
+		Note     string `json:"note"`
+	}{n, ErrElsewhere.Error()})
+}
+
 var jsonType = []string{"application/json"}
 
 // unread answers a request that could not be read, or is not to be.
@@ -103,8 +114,18 @@ func (h *Handler) refused(w http.ResponseWriter, r *http.Request, err error) {
 		refuse(w, problem{status: http.StatusRequestEntityTooLarge, Error: "more readings than can be taken at once: send them in several requests"})
 	case errors.Is(err, ErrNotKnown):
 		refuse(w, problem{status: http.StatusNotImplemented, Error: ErrNotKnown.Error()})
+	case errors.Is(err, ErrAway):
+		h.warn(r, "readings were not taken, and are to be sent again", err)
+		h.later(w)
+		refuse(w, problem{status: http.StatusServiceUnavailable, Error: ErrAway.Error()})
+	case errors.Is(err, ErrInDoubt):
+		h.warn(r, "whether readings were taken is not known", err)
+		refuse(w, problem{status: http.StatusGatewayTimeout, Error: ErrInDoubt.Error()})
+	case errors.Is(err, ErrRejected):
+		refuse(w, problem{status: http.StatusUnprocessableEntity, Error: ErrRejected.Error()})
 	case errors.Is(err, errStoredAfter):
-		refuse(w, problem{status: http.StatusGatewayTimeout, Error: "not stored within " + h.cfg.StoredAfter.String() + ": the readings may be stored later"})
+		refuse(w, problem{status: http.StatusGatewayTimeout, Error: "not stored within " + h.cfg.StoredAfter.String() +
+			": the readings may be stored later, and twice if they are sent again"})
 	case r.Context().Err() != nil:
 		refuse(w, problem{status: http.StatusServiceUnavailable, Error: "the request has ended"})
 	default:
@@ -115,7 +136,16 @@ func (h *Handler) refused(w http.ResponseWriter, r *http.Request, err error) {
 
 // full answers 429.
 func (h *Handler) full(w http.ResponseWriter, why string) {
+	h.later(w)
+	refuse(w, problem{status: http.StatusTooManyRequests, Error: why + ": try again later"})
+}
+
+// later says when to send the request again.
+func (h *Handler) later(w http.ResponseWriter) {
 	seconds := (h.cfg.RetryAfter + time.Second - 1) / time.Second
 	w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
-	refuse(w, problem{status: http.StatusTooManyRequests, Error: why + ": try again later"})
+}
+
+func (h *Handler) warn(r *http.Request, text string, err error) {
+	h.cfg.Logger.LogAttrs(r.Context(), slog.LevelWarn, text, slog.Any("error", err))
 }

@@ -121,11 +121,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 		ctx = limited
 	}
-	if err := h.cfg.Sink.Accept(ctx, readings, stored); err != nil {
+	err = h.cfg.Sink.Accept(ctx, readings, stored)
+	switch {
+	case err == nil:
+		accepted(w, len(readings), stored)
+	case errors.Is(err, ErrElsewhere):
+		elsewhere(w, len(readings))
+	default:
 		h.refused(w, r, err)
-		return
 	}
-	accepted(w, len(readings), stored)
 }
 
 // wantsStored reads the query, in which there is ack=stored, ack=accepted, the

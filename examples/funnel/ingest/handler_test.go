@@ -207,6 +207,10 @@ func TestWhatTheSinkSaysBecomesAStatus(t *testing.T) {
 		{errors.Join(buffer.ErrClosed, errors.New("x")), 503, "stopping"},
 		{fmt.Errorf("kafka: %w", buffer.ErrTooLarge), 413, "several requests"},
 		{ErrNotKnown, 501, "without ack=stored"},
+		{fmt.Errorf("secret: %w", ErrAway), 503, "send them again later"},
+		{fmt.Errorf("secret: %w: %w", ErrInDoubt, context.DeadlineExceeded), 504, "stored twice if they are sent again"},
+		{fmt.Errorf("secret: %w", ErrElsewhere), 202, `{"accepted":1,"note":"another process stores the readings, and when is not known here: do not send them again"}`},
+		{fmt.Errorf("secret: %w", ErrRejected), 422, "do not send them again"},
 		{errors.New("secret"), 500, "the log says why"},
 	} {
 		h := handler(t, Config{Sink: &sink{err: c.err}, RetryAfter: 1500 * time.Millisecond})
@@ -214,7 +218,8 @@ func TestWhatTheSinkSaysBecomesAStatus(t *testing.T) {
 		assert.Equal(t, c.status, w.Code)
 		assert.Contains(t, w.Body.String(), c.text)
 		assert.NotContains(t, w.Body.String(), "secret")
-		if c.status == 429 {
+		assert.Equal(t, "application/json", w.Header().Get("Content-Type"))
+		if c.status == 429 || errors.Is(c.err, ErrAway) {
 			assert.Equal(t, "2", w.Header().Get("Retry-After"))
 		} else {
 			assert.Empty(t, w.Header().Get("Retry-After"))

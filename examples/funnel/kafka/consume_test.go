@@ -234,6 +234,11 @@ func TestStoredWithoutAPartitionIsNotKnown(t *testing.T) {
 	first := start(t, &m, cfg)
 	first.owns(t, 1)
 	second := start(t, &m, cfg)
+	for !second.consumer.joined.Load() { // until then only the answer to come again later
+		err := second.Accept(t.Context(), numbered(2, 1), true)
+		require.True(t, errors.Is(err, ingest.ErrAway) || second.consumer.joined.Load(), "%v", err)
+		time.Sleep(time.Millisecond)
+	}
 	eventually(t, func() bool {
 		return len(first.Stats().Partitions)+len(second.Stats().Partitions) == 1
 	}, "one of them has the partition")
@@ -244,4 +249,10 @@ func TestStoredWithoutAPartitionIsNotKnown(t *testing.T) {
 	require.ErrorIs(t, other.Accept(t.Context(), numbered(0, 1), true), ingest.ErrNotKnown)
 	require.NoError(t, other.Accept(t.Context(), numbered(1, 1), false))
 	eventually(t, func() bool { return m.len() == 1 }, "only the second was taken")
+
+	for _, c := range []struct{ is, as error }{
+		{ErrNotSent, ingest.ErrAway}, {ErrInDoubt, ingest.ErrInDoubt}, {ErrElsewhere, ingest.ErrElsewhere}, {ErrRejected, ingest.ErrRejected},
+	} {
+		require.ErrorIs(t, c.is, c.as, "HTTP answers by what it is")
+	}
 }

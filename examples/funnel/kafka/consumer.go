@@ -36,6 +36,7 @@ type consumer struct {
 	mu    sync.Mutex
 	owned map[int32]*assignment
 
+	joined     atomic.Bool   // the group has said which partitions are ours, if only that none is
 	ready      chan struct{} // closed when the client is set: its callbacks may come before
 	committing chan struct{} // holds one token: commits come one after another
 

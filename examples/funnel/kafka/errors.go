@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/go-databuffer/databuffer/buffer"
@@ -12,23 +11,29 @@ import (
 var (
 	// ErrInDoubt: the readings have been handed to the client, and the wait for
 	// the answer ended before it came. All are in the topic, or will be, or none.
-	ErrInDoubt = errors.New("kafka: whether the readings are in the topic is not known: all of them are, or will be, or none")
+	// It is an ingest.ErrInDoubt.
+	ErrInDoubt = fmt.Errorf("kafka: all of the readings are in the topic, or will be, or none: %w", ingest.ErrInDoubt)
 
 	// ErrTooLarge: the readings of one Accept do not fit into one record batch.
 	// None was taken. It is a buffer.ErrTooLarge.
 	ErrTooLarge = fmt.Errorf("kafka: the request does not fit into one record batch: %w", buffer.ErrTooLarge)
 
-	// ErrNotSent: the brokers did not take the readings. None is in the topic.
-	ErrNotSent = errors.New("kafka: none of the readings is in the topic")
+	// ErrNotSent: the brokers did not take the readings. None is in the topic. It
+	// is an ingest.ErrAway.
+	ErrNotSent = fmt.Errorf("kafka: none of the readings is in the topic: %w", ingest.ErrAway)
 
 	// ErrRejected: readings are in the topic, and some of them went from there to
-	// the dead-letter topic, as the store refused them for good.
-	ErrRejected = errors.New("kafka: the store refused readings for good: they are in the dead-letter topic")
+	// the dead-letter topic, as the store refused them for good. It is an
+	// ingest.ErrRejected.
+	ErrRejected = fmt.Errorf("kafka: readings went to the dead-letter topic: %w", ingest.ErrRejected)
 
 	// ErrElsewhere: the readings are in the topic, and their partition went to
 	// another process while Accept waited. That one stores them; who sends them
-	// again stores them twice.
-	ErrElsewhere = errors.New("kafka: the readings are in the topic, and another process stores them now: when, is not known here")
+	// again stores them twice. It is an ingest.ErrElsewhere.
+	ErrElsewhere = fmt.Errorf("kafka: the readings are in the topic, and their partition went away: %w", ingest.ErrElsewhere)
+
+	// errNotYet: the group has not said yet which partitions are consumed here.
+	errNotYet = fmt.Errorf("kafka: the group has not given out its partitions yet: %w", ingest.ErrAway)
 
 	// errNoPartition: none is consumed here, so that nobody here learns of it.
 	errNoPartition = fmt.Errorf("kafka: this process consumes no partition of the topic at the moment: %w", ingest.ErrNotKnown)

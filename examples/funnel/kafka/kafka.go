@@ -72,7 +72,7 @@ func (k *Kafka) start(ctx context.Context) (err error) {
 	}
 
 	k.consumer = &consumer{cfg: cfg}
-	k.producer = newProducer(cfg, partitions, batch, k.consumer.assignments)
+	k.producer = newProducer(cfg, partitions, batch, k.consumer.assignments, k.consumer.joined.Load)
 	if err = k.producer.start(ctx, cfg, k.brokers); err != nil {
 		return err
 	}
@@ -105,7 +105,8 @@ func (k *Kafka) abort() {
 //   - ErrNotSent: the brokers did not take them, and none is in the topic
 //   - ErrInDoubt: ctx ended, or Shutdown gave up, while the brokers were asked
 //   - with stored also ingest.ErrNotKnown: none was taken, as no partition is
-//     consumed here
+//     consumed here; and ingest.ErrAway: the same, as long as the group has not
+//     given out its partitions
 //   - and, after all were taken: ErrElsewhere, ErrRejected, and the end of ctx
 func (k *Kafka) Accept(ctx context.Context, readings []reading.Reading, stored bool) error {
 	return k.producer.Accept(ctx, readings, stored)

@@ -16,6 +16,7 @@ type producer struct {
 	limit      int                  // bytes of a request, at most
 	maxWaiting int                  // bytes
 	here       func() []*assignment // the partitions consumed here
+	joined     func() bool          // the group has said which these are
 	lanes      []*lane
 	done       sync.WaitGroup // for the lanes
 	produced   atomic.Int64   // readings
@@ -31,11 +32,12 @@ type producer struct {
 
 var _ ingest.Sink = (*producer)(nil)
 
-func newProducer(cfg Config, partitions, batch int, here func() []*assignment) *producer {
+func newProducer(cfg Config, partitions, batch int, here func() []*assignment, joined func() bool) *producer {
 	p := &producer{
 		limit:      batch - batchOverhead,
 		maxWaiting: cfg.MaxWaiting,
 		here:       here,
+		joined:     joined,
 		busy:       make([]bool, partitions),
 	}
 	p.work.L = &p.mu
@@ -75,8 +77,12 @@ func (p *producer) Accept(ctx context.Context, readings []reading.Reading, store
 	}
 
 	// Of its own partitions this process knows what becomes of each record.
+	joined := p.joined() // first: what own finds is no older
 	a, w := p.own()
-	if a == nil {
+	switch {
+	case a == nil && !joined:
+		return errNotYet
+	case a == nil:
 		return errNoPartition
 	}
 	defer a.release(w)

@@ -15,6 +15,7 @@ import (
 func (c *consumer) assigned(ctx context.Context, _ *kgo.Client, topics map[string][]int32) {
 	partitions := topics[c.cfg.Topic]
 	if len(partitions) == 0 {
+		c.joined.Store(true)
 		return
 	}
 	<-c.ready
@@ -27,6 +28,7 @@ func (c *consumer) assigned(ctx context.Context, _ *kgo.Client, topics map[strin
 	for _, partition := range partitions {
 		c.owned[partition] = newAssignment(partition, Origin(c.cfg.Topic, id, partition), c.dead.add)
 	}
+	c.joined.Store(true)
 	c.rebalances.Add(1)
 	c.cfg.Logger.Info("kafka: partitions assigned", slog.Any("partitions", partitions))
 }
@@ -51,6 +53,7 @@ func (c *consumer) revoked(ctx context.Context, _ *kgo.Client, topics map[string
 // already. Nothing is committed: that would be the other's to do.
 func (c *consumer) lost(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
 	<-c.ready
+	c.joined.Store(false) // until it has joined again
 	going := c.disown(topics[c.cfg.Topic])
 	if len(going) == 0 {
 		return

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/go-databuffer/databuffer/examples/funnel/ingest"
 	"github.com/go-databuffer/databuffer/examples/funnel/reading"
 )
 
@@ -88,8 +89,8 @@ func (r *request) outcome() error {
 		return nil
 	case r.failed < len(r.records):
 		// One batch has one answer. Should that ever not hold, say so.
-		return fmt.Errorf("kafka: %d of %d readings are in the topic, and the others are not: whoever sends the request again stores those twice: %w",
-			len(r.records)-r.failed, len(r.records), r.err)
+		return fmt.Errorf("kafka: %d of %d readings are in the topic, and the others are not: whoever sends the request again stores those twice: %w: %w",
+			len(r.records)-r.failed, len(r.records), ingest.ErrInDoubt, r.err)
 	case errors.Is(r.err, kgo.ErrClientClosed):
 		return fmt.Errorf("%w: %w", ErrInDoubt, r.err)
 	default:

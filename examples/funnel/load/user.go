@@ -109,7 +109,7 @@ func (u *user) post() (wait time.Duration, err error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case code == status:
+	case code == status, code == http.StatusAccepted: // with -stored: taken, and stored by another funnel
 		return 0, nil
 	case code == http.StatusTooManyRequests:
 		seconds, err := strconv.Atoi(header.Get("Retry-After"))

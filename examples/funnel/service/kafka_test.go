@@ -1,6 +1,8 @@
 package service
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,6 +11,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-databuffer/databuffer/examples/funnel/store"
+	"github.com/go-databuffer/databuffer/flusher"
 )
 
 // The way over Kafka, in one process, with the stand-in for it: accepted means in
@@ -25,7 +30,8 @@ func TestOverKafkaAsWithoutIt(t *testing.T) {
 		require.Equal(t, http.StatusAccepted, code, body)
 	}
 	eventually(t, "partitions are assigned, and stored is known", func() bool {
-		code, _ := r.do(http.MethodPost, "/v1/readings?ack=stored", batch)
+		code, body := r.do(http.MethodPost, "/v1/readings?ack=stored", batch)
+		require.Contains(t, []int{http.StatusOK, http.StatusServiceUnavailable}, code, body)
 		return code == http.StatusOK
 	})
 	count := func() (n int64) {
@@ -46,4 +52,35 @@ func TestOverKafkaAsWithoutIt(t *testing.T) {
 	eventually(t, "what comes later is consumed", func() bool { return count() == 600 })
 	time.Sleep(100 * time.Millisecond)
 	assert.Equal(t, int64(600), count(), "and nothing twice")
+}
+
+// picky refuses the readings of one sensor for good.
+type picky struct{ store.Store }
+
+func (p picky) Write(ctx context.Context, rows []store.Row) error {
+	for _, row := range rows {
+		if row.Sensor == "bad" {
+			return flusher.Permanent(errors.New("of this sensor nothing is kept"))
+		}
+	}
+	return p.Store.Write(ctx, rows)
+}
+
+// What goes to the dead-letter topic is kept, and counts as that only.
+func TestADeadLetterIsNotCountedAsDropped(t *testing.T) {
+	r := startOver(t, func(s store.Store) store.Store { return picky{s} }, "-kafka", "embedded", "-flush-interval", "50ms")
+	const bad = `[{"sensor":"bad","value":1},{"sensor":"good","value":1}]`
+	var code int
+	var body string
+	eventually(t, "partitions are assigned", func() bool {
+		code, body = r.do(http.MethodPost, "/v1/readings?ack=stored", bad)
+		return code != http.StatusServiceUnavailable
+	})
+	require.Equal(t, http.StatusUnprocessableEntity, code, body)
+	assert.Contains(t, body, "do not send them again")
+	total := r.pipeline.Stats().Total
+	assert.Equal(t, 1, total.DeadLettered)
+	assert.Equal(t, 1, total.Delivered)
+	assert.Zero(t, total.Dropped)
+	require.NoError(t, r.Stop(t.Context()), "nothing is left")
 }
