@@ -115,7 +115,15 @@ func (t *tallies) addChunks(ctx context.Context, tx *sql.Tx, series uint32) erro
 }
 
 func (t *tallies) addBatches(ctx context.Context, tx *sql.Tx, series uint32) error {
-	rows, err := tx.QueryContext(ctx, `SELECT data FROM batch WHERE last >= ? AND first < ?`, t.from, t.to)
+	cut, err := progressOf(tx.QueryRowContext(ctx, selectProgress))
+	if err != nil {
+		return err
+	}
+	var after int64
+	if series < cut.series {
+		after = cut.until
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT data FROM batch WHERE id > ? AND last >= ? AND first < ?`, after, t.from, t.to)
 	if err != nil {
 		return err
 	}

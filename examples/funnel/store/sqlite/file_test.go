@@ -172,7 +172,7 @@ func TestWhatIsNotOpened(t *testing.T) {
 		":memory:":                           "must name a file",
 		"file::memory:?cache=shared":         "must name a file",
 		other:                                "other tables",
-		later:                                "version 7, this program knows 1",
+		later:                                "version 7, this program knows 2",
 		noise:                                "not a database",
 		filepath.Join(folder, "no", "where"): "unable to open",
 		folder:                               "unable to open",

@@ -12,7 +12,7 @@ const applicationID = 0x66756e6c
 
 // schemaVersion is the version that this code reads and writes. A change of the
 // tables gets the next one, and a step here that leads to it.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // Times are microseconds since 1970. In batch and chunk, first and last are the
 // earliest and latest Time, and data stands behind them so that a query that
@@ -49,6 +49,16 @@ CREATE TABLE chunk ( -- readings of one series, in order of time
 	data     BLOB    NOT NULL
 ) STRICT;
 CREATE INDEX chunk_of_series ON chunk (series, last, first);
+` + cuttingTable
+
+// cuttingTable is the step from version 1, which had each cut in one transaction.
+const cuttingTable = `
+CREATE TABLE cutting ( -- how far a cut is: series below this, in batches up to this, are in chunks
+	one        INTEGER PRIMARY KEY,
+	generation INTEGER NOT NULL,
+	until      INTEGER NOT NULL, -- 0 where there is none
+	series     INTEGER NOT NULL
+) STRICT;
 `
 
 // createSchema makes the tables in an empty file, and otherwise touches nothing
@@ -75,6 +85,10 @@ func createSchema(ctx context.Context, db *sql.DB) error {
 		}
 	case application != applicationID:
 		return errors.New("it holds other tables than funnel's")
+	case version == 1:
+		if _, err := tx.ExecContext(ctx, cuttingTable+fmt.Sprintf("PRAGMA user_version = %d;", schemaVersion)); err != nil {
+			return err
+		}
 	case version != schemaVersion:
 		return fmt.Errorf("its tables have version %d, this program knows %d", version, schemaVersion)
 	}

@@ -4,10 +4,11 @@
 // of sensor and time has one for each sensor in the batch, and takes 35,000
 // rows a second where a batch holds 1000 sensors. So a Write appends its
 // readings to the file as one packed row; when enough of these have come
-// together they are sorted, and cut into chunks of one sensor's readings. A
-// query reads the chunks of its sensor and scans the few packed batches that
-// are not cut yet. Both always happen within a transaction, so that a reading
-// is in exactly one of the two places.
+// together they are sorted, and cut into chunks of one sensor's readings: some
+// series with each Write, so that none takes much longer than the others. A query
+// reads the chunks of its sensor and scans the few packed batches from which it is
+// not cut yet. How far a cut is stands in the file and changes in the transaction
+// that cuts, so that a reading counts in exactly one of the two places.
 //
 // Keys are kept as ranges, since that is how they come: a batch's indexes from
 // 0, a partition's offsets one after another. A Write looks its ranges up in the
@@ -55,7 +56,7 @@ const (
 
 // Store is a store.Store over a SQLite file.
 //
-// The holder of turn owns writer, series, and tail.
+// The holder of turn owns what follows it.
 type Store struct {
 	closed atomic.Bool
 	reader *sql.DB
@@ -64,8 +65,10 @@ type Store struct {
 	writer *sql.DB       // one connection
 	stmts  statements
 	series map[name]uint32 // what is known of the table of that name
-	tail   int             // readings in batches, not cut yet, as far as known
-	points []point         // reused from one cut to the next
+	tail   int             // readings in batches that no cut has begun with, as far as known
+
+	cutting      cutting
+	read, points []point // reused from one cut to the next
 }
 
 // Open opens the file at path, or creates it, with [Normal].
@@ -103,7 +106,7 @@ func (s *Store) open(ctx context.Context, path string, sync Sync) (err error) {
 	if err := s.stmts.prepare(ctx, s.writer); err != nil {
 		return err
 	}
-	err = s.writer.QueryRowContext(ctx, `SELECT coalesce(sum(readings), 0) FROM batch`).Scan(&s.tail)
+	err = s.writer.QueryRowContext(ctx, `SELECT coalesce(sum(readings), 0) FROM batch WHERE id > coalesce((SELECT until FROM cutting), 0)`).Scan(&s.tail)
 	if err != nil {
 		return err
 	}

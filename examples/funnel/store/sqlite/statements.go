@@ -11,14 +11,17 @@ import (
 type statements struct {
 	findKeys, dropKeys, addKeys *sql.Stmt
 	findSeries, addSeries       *sql.Stmt
-	addBatch, allBatches        *sql.Stmt
-	dropBatches                 *sql.Stmt
+	addBatch, lastBatch         *sql.Stmt
+	batchesUntil, dropBatches   *sql.Stmt
+	tail, progress, setProgress *sql.Stmt
 	addChunk, addChunks         *sql.Stmt
 }
 
 // chunksAtOnce is how many chunks one statement inserts, as each execution of a
 // statement has a price.
 const chunksAtOnce = 32
+
+const selectProgress = `SELECT generation, until, series FROM cutting`
 
 const insertChunk = `INSERT INTO chunk (series, first, last, readings, min, max, sum, data) VALUES (?,?,?,?,?,?,?,?)`
 
@@ -33,8 +36,12 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) (err error) {
 		{&s.findSeries, `SELECT id FROM series WHERE sensor = ? AND metric = ?`},
 		{&s.addSeries, `INSERT INTO series (sensor, metric) VALUES (?, ?) RETURNING id`},
 		{&s.addBatch, `INSERT INTO batch (readings, first, last, data) VALUES (?, ?, ?, ?)`},
-		{&s.allBatches, `SELECT data FROM batch ORDER BY id`},
-		{&s.dropBatches, `DELETE FROM batch`},
+		{&s.lastBatch, `SELECT coalesce(max(id), 0) FROM batch`},
+		{&s.batchesUntil, `SELECT id, readings, data FROM batch WHERE id <= ? ORDER BY id`},
+		{&s.dropBatches, `DELETE FROM batch WHERE id <= ?`},
+		{&s.tail, `SELECT coalesce(sum(readings), 0) FROM batch WHERE id > ?`},
+		{&s.progress, selectProgress},
+		{&s.setProgress, `INSERT OR REPLACE INTO cutting (one, generation, until, series) VALUES (1, ?, ?, ?)`},
 		{&s.addChunk, insertChunk},
 		{&s.addChunks, insertChunk + strings.Repeat(`,(?,?,?,?,?,?,?,?)`, chunksAtOnce-1)},
 	} {
@@ -49,7 +56,8 @@ func (s *statements) close() error {
 	var errs []error
 	for _, stmt := range []*sql.Stmt{
 		s.findKeys, s.dropKeys, s.addKeys, s.findSeries, s.addSeries,
-		s.addBatch, s.allBatches, s.dropBatches, s.addChunk, s.addChunks,
+		s.addBatch, s.lastBatch, s.batchesUntil, s.dropBatches,
+		s.tail, s.progress, s.setProgress, s.addChunk, s.addChunks,
 	} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())

@@ -56,12 +56,9 @@ func (s *Store) write(ctx context.Context, rows []store.Row) error {
 		return err
 	}
 	defer tx.Rollback()
-	tail := s.tail
-	if tail >= s.cutAt() {
-		if err := s.cut(ctx, tx); err != nil {
-			return err
-		}
-		tail = 0
+	cut, tail, err := s.cut(ctx, tx, len(rows))
+	if err != nil {
+		return err
 	}
 	places, err := s.admit(ctx, tx, rows)
 	if err != nil {
@@ -83,7 +80,7 @@ func (s *Store) write(ctx context.Context, rows []store.Row) error {
 	if err := tx.Commit(); err != nil {
 		return err
 	}
-	s.tail = tail + len(points)
+	s.cutting, s.tail = cut, tail+len(points)
 	if len(s.series)+len(found) > knownSeries {
 		clear(s.series)
 	}
