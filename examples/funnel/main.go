@@ -37,6 +37,9 @@ func command(ctx context.Context, args []string, env settings.Lookup, stdout, st
 	if len(args) > 0 && args[0] == "load" {
 		return loadCommand(ctx, args[1:], env, stdout, stderr)
 	}
+	if len(args) > 0 && args[0] == "health" {
+		return healthCommand(ctx, args[1:], env, stdout, stderr)
+	}
 	if len(args) > 0 && args[0] == "-settings" {
 		fmt.Fprint(stdout, settings.Table(settings.Flags(new(settings.Settings)), settings.Prefix))
 		return exitOK
@@ -44,7 +47,7 @@ func command(ctx context.Context, args []string, env settings.Lookup, stdout, st
 	set, err := settings.Parse(args, env)
 	if errors.Is(err, flag.ErrHelp) {
 		usage(stdout, settings.Flags(new(settings.Settings)),
-			"funnel takes readings over HTTP and keeps them in a store. funnel load sends them.\nEach flag is also a variable: -max-body is FUNNEL_MAX_BODY. funnel -settings prints them as a table.")
+			"funnel takes readings over HTTP and keeps them in a store. funnel load sends them; funnel health asks whether it is ready.\nEach flag is also a variable: -max-body is FUNNEL_MAX_BODY. funnel -settings prints them as a table.")
 		return exitOK
 	}
 	if err != nil {

@@ -23,6 +23,7 @@ func TestWrongUseIsSaidAndEndsWith2(t *testing.T) {
 		"serve":         `funnel: ["serve"]`,
 		"load -users 0": "funnel load: -users is 0",
 		"load -nothing": "-nothing",
+		"health -url x": `-url is "x"`,
 	} {
 		var out, errs bytes.Buffer
 		assert.Equal(t, exitUsage, command(t.Context(), strings.Fields(args), none, &out, &errs), args)
@@ -33,7 +34,7 @@ func TestWrongUseIsSaidAndEndsWith2(t *testing.T) {
 
 func TestHelpAndTablesGoToTheOutput(t *testing.T) {
 	for args, text := range map[string]string{
-		"-help": "-kafka-group", "-settings": "| `-kafka-group` | `FUNNEL_KAFKA_GROUP` |", "load -help": "-query-every", "load -settings": "| `-users` | `FUNNEL_LOAD_USERS` |",
+		"-help": "-kafka-group", "-settings": "| `-kafka-group` | `FUNNEL_KAFKA_GROUP` |", "load -help": "-query-every", "health -help": "-timeout", "load -settings": "| `-users` | `FUNNEL_LOAD_USERS` |",
 	} {
 		var out, errs bytes.Buffer
 		assert.Equal(t, exitOK, command(t.Context(), strings.Fields(args), none, &out, &errs), args)
@@ -81,6 +82,12 @@ func TestADemoAndALoad(t *testing.T) {
 	for end := time.Now().Add(20 * time.Second); !address.MatchString(out.String()); time.Sleep(5 * time.Millisecond) {
 		require.True(t, time.Now().Before(end), errs.String())
 	}
+	var health bytes.Buffer
+	listen := func(name string) (string, bool) {
+		return strings.TrimPrefix(address.FindString(out.String()), "http://"), name == "FUNNEL_LISTEN"
+	}
+	assert.Equal(t, exitOK, command(t.Context(), []string{"health"}, listen, &health, &health))
+	assert.Contains(t, health.String(), `"ready":true`)
 	var loaded, loadErrs bytes.Buffer
 	env := func(name string) (string, bool) {
 		return address.FindString(out.String()), name == "FUNNEL_LOAD_URL"
@@ -91,5 +98,6 @@ func TestADemoAndALoad(t *testing.T) {
 	assert.Equal(t, exitOK, <-code, errs.String())
 	assert.Contains(t, errs.String(), "all that was accepted is stored")
 
-	assert.Equal(t, exitFailed, command(t.Context(), strings.Fields("load -users 1 -duration 50ms -settle 1s"), env, &loaded, &loadErrs), "nobody is there any more")
+	assert.Equal(t, exitFailed, command(t.Context(), []string{"health"}, listen, &health, &health))
+	assert.Equal(t, exitFailed, command(t.Context(), strings.Fields("load -users 1 -duration 50ms -settle 1s -ready 200ms"), env, &loaded, &loadErrs), "nobody is there any more")
 }

@@ -158,10 +158,12 @@ func TestErrorsAreCountedAndShown(t *testing.T) {
 }
 
 func TestNobodyThereIsAFailure(t *testing.T) {
-	out, err := load(t, "http://127.0.0.1:1", "-duration", "50ms")
+	began := time.Now()
+	_, err := load(t, "http://127.0.0.1:1", "-duration", "50ms", "-ready", "300ms")
 	require.ErrorIs(t, err, ErrFailed)
-	assert.Contains(t, out, "connection refused")
-	out, err = load(t, funnel(t, nil), "-token", "wrong-wrong-wrong-wrong", "-duration", "50ms")
+	require.ErrorContains(t, err, "connection refused")
+	assert.Greater(t, time.Since(began), 300*time.Millisecond, "it may be about to start")
+	out, err := load(t, funnel(t, nil), "-token", "wrong-wrong-wrong-wrong", "-duration", "50ms")
 	require.ErrorIs(t, err, ErrFailed)
 	assert.Contains(t, out, "answered 401")
 }
@@ -185,8 +187,15 @@ func TestSettingsComeFromVariablesToo(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Settings{
 		URL: "http://127.0.0.1:8080", Users: 3, Duration: 2 * time.Minute, Rate: 5, Batch: 500, Sensors: 1000, QueryEvery: 9,
-		Timeout: 30 * time.Second, Settle: time.Minute, Report: time.Second,
+		Timeout: 30 * time.Second, Settle: time.Minute, Report: time.Second, Ready: 10 * time.Second,
 	}, s)
+	file := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(file, []byte(" "+token+"\n"), 0o600))
+	s, err = Parse([]string{"-token-file", file}, none)
+	require.NoError(t, err)
+	assert.Equal(t, token, s.Token)
+	_, err = Parse([]string{"-token-file", file, "-token", token}, none)
+	assert.ErrorContains(t, err, "one of them")
 	_, err = Parse(strings.Fields("-url localhost:8080 -users 0 -sensors -1 -batch 0 -rate -1 -query-every -1 -duration 0s"), none)
 	for _, text := range []string{"-url is", "-users is 0", "-sensors is -1", "-batch is 0", "-rate is -1", "-query-every is -1", "-duration is 0s"} {
 		assert.ErrorContains(t, err, text)

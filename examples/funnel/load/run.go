@@ -38,8 +38,8 @@ type run struct {
 
 // Run sends, shows the progress and the result on out, and checks the aggregates.
 // When ctx ends it stops sending, and checks what was sent until then. The error
-// is ErrFailed where a request failed, nothing was taken, or the aggregates are
-// not those of what was taken.
+// is ErrFailed where the funnel is not ready, a request failed, nothing was taken,
+// or the aggregates are not those of what was taken.
 func Run(ctx context.Context, set Settings, out io.Writer) error {
 	transport := &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
@@ -55,6 +55,10 @@ func Run(ctx context.Context, set Settings, out io.Writer) error {
 		prefix: fmt.Sprintf("load-%08x-", rand.Uint32()),
 		began:  time.Now(),
 	}
+	if err := r.ready(ctx); err != nil {
+		return err
+	}
+	r.began = time.Now()
 	fmt.Fprintf(out, "%d users send readings of %d sensors to %s for %v, %d a request\n", set.Users, set.Sensors, set.URL, set.Duration, set.Batch)
 
 	sending, cancel := context.WithTimeout(ctx, set.Duration)
@@ -76,6 +80,29 @@ func Run(ctx context.Context, set Settings, out io.Writer) error {
 	}
 	r.summary(out, took)
 	return r.verdict(out, r.verify(want))
+}
+
+const readyPause = 100 * time.Millisecond
+
+// ready waits until the funnel is: it may have been started with this command.
+func (r *run) ready(ctx context.Context) error {
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.set.URL+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		code, _, body, err := r.do(request)
+		switch {
+		case err == nil && code == http.StatusOK:
+			return nil
+		case err == nil:
+			err = answered(code, body)
+		}
+		if ctx.Err() != nil || time.Since(r.began) > r.set.Ready {
+			return fmt.Errorf("%w: %s is not ready: %w", ErrFailed, r.set.URL, err)
+		}
+		time.Sleep(readyPause)
+	}
 }
 
 func (r *run) name(sensor int) string { return fmt.Sprintf("%s%05d", r.prefix, sensor) }

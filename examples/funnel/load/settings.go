@@ -8,6 +8,8 @@ import (
 	"flag"
 	"fmt"
 	"net/url"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/go-databuffer/databuffer/examples/funnel/ingest"
@@ -20,8 +22,10 @@ const Prefix = "FUNNEL_LOAD_"
 // Settings are all that can be set of a load.
 type Settings struct {
 	URL, Token       string
+	TokenFile        string
 	Users            int
 	Duration, Settle time.Duration
+	Ready            time.Duration
 	Rate             int // readings a second; 0: as many as are taken
 	Batch, Sensors   int
 	QueryEvery       int
@@ -34,6 +38,8 @@ func Flags(s *Settings) *flag.FlagSet {
 	f := flag.NewFlagSet("funnel load", flag.ContinueOnError)
 	f.StringVar(&s.URL, "url", "http://127.0.0.1:8080", "the `address` of the funnel")
 	f.StringVar(&s.Token, "token", "", "the `token` of the funnel")
+	f.StringVar(&s.TokenFile, "token-file", "", "read the token from this `file`, without the space around it")
+	f.DurationVar(&s.Ready, "ready", 10*time.Second, "wait so long at the start until the funnel is ready")
 	f.IntVar(&s.Users, "users", 50, "send as so many users at once, one request each at a time")
 	f.DurationVar(&s.Duration, "duration", 30*time.Second, "send for so long")
 	f.IntVar(&s.Rate, "rate", 0, "send so many readings a second, all users together; 0: as many as are taken")
@@ -53,6 +59,18 @@ func Parse(args []string, env settings.Lookup) (Settings, error) {
 	if err := settings.Read(Flags(&s), Prefix, args, env); err != nil {
 		return s, err
 	}
+	if s.TokenFile != "" {
+		if s.Token != "" {
+			return s, errors.New("-token and -token-file: allowed is one of them")
+		}
+		content, err := os.ReadFile(s.TokenFile)
+		if err != nil {
+			return s, fmt.Errorf("-token-file: %w", err)
+		}
+		if s.Token = strings.TrimSpace(string(content)); s.Token == "" {
+			return s, fmt.Errorf("-token-file: there is no token in %s", s.TokenFile)
+		}
+	}
 	return s, s.check()
 }
 
@@ -70,7 +88,7 @@ func (s Settings) check() error {
 	reject(s.Batch < 1 || s.Batch > ingest.DefaultMaxReadings, "-batch is %d: allowed are 1 to %d", s.Batch, ingest.DefaultMaxReadings)
 	reject(s.Rate < 0, "-rate is %d: allowed are 0, without limit, and more", s.Rate)
 	reject(s.QueryEvery < 0, "-query-every is %d: allowed are 0, never, and more", s.QueryEvery)
-	for name, value := range map[string]time.Duration{"-duration": s.Duration, "-timeout": s.Timeout, "-settle": s.Settle, "-report": s.Report} {
+	for name, value := range map[string]time.Duration{"-duration": s.Duration, "-timeout": s.Timeout, "-settle": s.Settle, "-ready": s.Ready, "-report": s.Report} {
 		reject(value <= 0, "%s is %v: allowed is more than 0", name, value)
 	}
 	return errors.Join(bad...)
