@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"github.com/go-databuffer/databuffer/buffer"
 	"github.com/go-databuffer/databuffer/examples/funnel/ingest"
 	"github.com/go-databuffer/databuffer/examples/funnel/reading"
+	"github.com/go-databuffer/databuffer/examples/funnel/store"
 )
 
 const (
@@ -22,8 +24,10 @@ const (
 )
 
 // demo sends the readings of some sensors until ctx ends: first those of the last
-// hour, so that a sensor's chart has something to show, then live ones.
-func demo(ctx context.Context, sink ingest.Sink, logger *slog.Logger) {
+// hour, so that a sensor's chart has something to show, then live ones. The past
+// goes straight into the store: in the buffer it would be a peak of the page's
+// rates.
+func demo(ctx context.Context, sink ingest.Sink, to store.Store, logger *slog.Logger) {
 	random := rand.New(rand.NewPCG(1, 1))
 	send := func(readings []reading.Reading) {
 		err := sink.Accept(ctx, readings, false)
@@ -31,12 +35,9 @@ func demo(ctx context.Context, sink ingest.Sink, logger *slog.Logger) {
 			logger.Warn("the demo's readings were not taken", slog.Any("error", err))
 		}
 	}
-	var readings []reading.Reading
-	now := time.Now()
-	for at := now.Add(-demoHistory); at.Before(now); at = at.Add(demoStep) {
-		readings = append(readings, demoAt(at, random)...)
+	if err := to.Write(ctx, history(random)); err != nil && ctx.Err() == nil {
+		logger.Warn("the demo's past was not stored", slog.Any("error", err))
 	}
-	send(readings)
 
 	ticker := time.NewTicker(demoEvery)
 	defer ticker.Stop()
@@ -48,6 +49,20 @@ func demo(ctx context.Context, sink ingest.Sink, logger *slog.Logger) {
 			send(demoAt(at, random))
 		}
 	}
+}
+
+// history is the last hour, under keys of its own.
+func history(random *rand.Rand) (rows []store.Row) {
+	var key store.Key
+	_, _ = crand.Read(key.Origin[:]) // never fails
+	now := time.Now()
+	for at := now.Add(-demoHistory); at.Before(now); at = at.Add(demoStep) {
+		for _, r := range demoAt(at, random) {
+			rows = append(rows, store.Row{Reading: r, Key: key})
+			key.Index++
+		}
+	}
+	return rows
 }
 
 // demoAt is one reading of each sensor: a slow wave, a quick one, and some noise.

@@ -192,7 +192,7 @@ func (s *Service) serve(sink ingest.Sink) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.endDemo = cancel
 	if s.set.Demo {
-		s.serving.Go(func() { demo(ctx, sink, s.logger) })
+		s.serving.Go(func() { demo(ctx, sink, s.store, s.logger) })
 	}
 }
 
