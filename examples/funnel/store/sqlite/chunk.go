@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -13,13 +12,6 @@ type point struct {
 	time   int64 // microseconds since 1970
 	value  float64
 	series uint32
-}
-
-func (p point) compare(q point) int {
-	if c := cmp.Compare(p.series, q.series); c != 0 {
-		return c
-	}
-	return cmp.Compare(p.time, q.time)
 }
 
 const (
