@@ -19,19 +19,16 @@ type Offer[T any] struct {
 }
 
 // Append accepts an item if nothing else has to happen than an append: it
-// neither begins nor fills a batch, and the partition is neither full nor
-// closed. Otherwise it reports false, and Accept has the answer. It is for items
-// that come without a size and without a link. The item is not kept but copied;
-// by reference, that is once.
+// neither begins nor fills a batch, its slice has room, and the partition is
+// neither full nor closed. Otherwise it reports false, and Accept has the answer.
+// It is for items that come without a size and without a link. The item is not
+// kept but copied; by reference, that is once.
 func (p *Partition[T]) Append(item *T) bool {
 	p.mu.Lock()
-	if n := len(p.fill.items); uint(n-1) < p.fill.last {
-		if n < cap(p.fill.items) { // in place: append copies the item twice
-			p.fill.items = p.fill.items[:n+1]
-			p.fill.items[n] = *item
-		} else {
-			p.fill.items = append(p.fill.items, *item)
-		}
+	if n := len(p.fill.items); uint(n-1) < p.fill.last && n < cap(p.fill.items) {
+		// In place: append would copy the item twice.
+		p.fill.items = p.fill.items[:n+1]
+		p.fill.items[n] = *item
 		p.mu.Unlock()
 		return true
 	}
