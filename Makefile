@@ -39,8 +39,9 @@ bench-compare: tools ## Compare the library's own benchmarks with those of BASE=
 	benchmarks/compare "$(BASE)" $(COUNT)
 
 .PHONY: soak
-soak: ## Run everything at once for ten minutes, or SOAK=1h
+soak: ## Run everything at once for ten minutes, or SOAK=1h; then the models for a minute each, or MODELS=10m
 	cd tests && SOAK=$${SOAK:-10m} go test -v -count=1 -timeout=0 -run=TestSoak ./soak
+	go test ./tests/model/... -timeout=0 -model.time=$${MODELS:-1m}
 
 .PHONY: mutants
 mutants: ## Break the library in many ways, and see that the tests notice each
