@@ -122,3 +122,14 @@ func TestAttemptThatIsSkippedGivesBackNothingThatIsSettled(t *testing.T) {
 	counts := p.Info().Counts
 	assert.Equal(t, Counts{Accepted: 3, Delivered: 3}, counts)
 }
+
+// An abandoned attempt runs, and its successor has had no processor yet when the
+// grace of Abort is over: what the first may still deliver is in doubt.
+func TestNothingIsUndeliveredThatAnAbandonedAttemptMayDeliver(t *testing.T) {
+	p, a := still(t)
+	p.abandoned = []*attempt[int]{{batch: a.batch, content: a.content, abandoned: true}}
+	p.giveBack()
+	undelivered, inDoubt, _ := p.Left()
+	assert.Empty(t, undelivered)
+	assert.Equal(t, []int{1, 2, 3}, inDoubt)
+}
