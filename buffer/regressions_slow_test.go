@@ -3,9 +3,7 @@ package buffer_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -63,69 +61,6 @@ func (s hookSpan) AddEvent(string, ...trace.EventOption) {
 func (s hookSpan) End(...trace.SpanEndOption) {
 	if s.flush && s.p.end != nil {
 		s.p.end()
-	}
-}
-
-// An abandoned attempt runs, its successor has no processor yet, and Shutdown's
-// grace is over: what the first may still deliver is in doubt.
-func TestNothingIsUndeliveredThatAnAbandonedAttemptMayDeliver(t *testing.T) {
-	for _, retry := range []bool{false, true} {
-		name := "dead letter"
-		if retry {
-			name = "retry"
-		}
-		t.Run(name, func(t *testing.T) {
-			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-			wrong, rounds := 0, 20
-			for range rounds {
-				var buf *buffer.Buffer[int]
-				release := make(chan struct{})
-				var late atomic.Bool
-				tracers := &hookTracers{}
-				var once sync.Once
-				done := make(chan error, 1)
-				tracers.event = func() { // in run, between its look at aborted and dispatch
-					once.Do(func() {
-						go func() { done <- buf.Shutdown(ended(errors.New("enough"))) }()
-						for !errors.Is(buf.Flush(background()), buffer.ErrClosed) {
-							runtime.Gosched()
-						}
-						time.Sleep(2 * time.Millisecond)
-					})
-				}
-				var calls atomic.Int64
-				cfg := config(flusher.Func[int](func(context.Context, flusher.Batch[int]) error {
-					if calls.Add(1) == 1 {
-						<-release // ignores its context
-						late.Store(true)
-					}
-					return nil
-				}))
-				cfg.MaxSize = 1
-				cfg.TracerProvider, cfg.InsertSpans = tracers, buffer.SpanNever
-				cfg.FlushTimeout, cfg.FlushGrace = time.Millisecond, 1
-				if retry {
-					cfg.Retry = flusher.Retry{MinBackoff: 1, MaxBackoff: 1}
-				} else {
-					cfg.Retry = flusher.Retry{MaxAttempts: 1}
-					cfg.DeadLetter = flusher.Func[int](func(context.Context, flusher.Batch[int]) error { return nil })
-				}
-				var err error
-				buf, err = buffer.New(cfg)
-				require.NoError(t, err)
-				require.NoError(t, buf.Insert(background(), 1))
-				var left *buffer.ShutdownError[int]
-				err = <-done
-				if errors.As(err, &left) && len(left.Undelivered) == 1 {
-					wrong++
-				}
-				close(release)
-				for !late.Load() {
-					runtime.Gosched()
-				}
-			}
-			assert.Zero(t, wrong, "of %d rounds", rounds)
-		})
 	}
 }
 
