@@ -56,7 +56,8 @@ func main() {
 	events, err := buffer.New(buffer.Config[Event]{
 		Name:       "events",
 		Flusher:    flusher.Items(store),
-		DeadLetter: flusher.Func[Event](keep), // after 5 attempts, or at once for flusher.Permanent
+		DeadLetter: flusher.Func[Event](keep),      // for what is refused for good: flusher.Permanent, a panic
+		Retry:      flusher.Retry{MaxAttempts: -1}, // an outage is waited for; with 0, a dead letter takes over after 5 attempts
 		Partitions: 4,
 		MaxSize:    1000,
 	})
