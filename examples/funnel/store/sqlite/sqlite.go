@@ -24,9 +24,11 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-databuffer/databuffer/examples/funnel/store"
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite" // the driver, too
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Sync says when a written batch is safe.
@@ -85,13 +87,37 @@ func OpenSync(ctx context.Context, path string, sync Sync) (*Store, error) {
 	case sync != Normal && sync != Full:
 		return nil, fmt.Errorf("sqlite: sync is %q, must be %s or %s", sync, Normal, Full)
 	}
-	s := &Store{turn: make(chan struct{}, 1), series: map[name]uint32{}}
-	err := s.open(ctx, path, sync)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), s.Close())
+	for attempt := 1; ; attempt++ {
+		s := &Store{turn: make(chan struct{}, 1), series: map[name]uint32{}}
+		err := s.open(ctx, path, sync)
+		if err == nil {
+			s.turn <- struct{}{}
+			return s, nil
+		}
+		err = errors.Join(fmt.Errorf("sqlite: open %s: %w", path, err), s.Close())
+		if attempt == openAttempts || !locked(err) {
+			return nil, err
+		}
+		select {
+		case <-time.After(openPause):
+		case <-ctx.Done():
+			return nil, err
+		}
 	}
-	s.turn <- struct{}{}
-	return s, nil
+}
+
+// Two processes that make the same file at once can lock each other out while it
+// gets its write-ahead log, for which SQLite does not wait busyTimeout: so an open
+// that finds the file locked is tried again for a while.
+const (
+	openAttempts = 40
+	openPause    = 50 * time.Millisecond
+)
+
+// locked tells whether somebody else holds the file.
+func locked(err error) bool {
+	failure, ok := errors.AsType[*sqlite.Error](err)
+	return ok && failure.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 func (s *Store) open(ctx context.Context, path string, sync Sync) (err error) {
