@@ -29,7 +29,7 @@ func TestFaults(t *testing.T) {
 		"Fail":           {fault: buffertest.Fail(busy), verdict: flusher.Verdict{Whole: true}, err: busy},
 		"Fail of nil":    {fault: buffertest.Fail(nil)},
 		"Fail for good":  {fault: buffertest.Fail(busy).Permanently(), verdict: flusher.Verdict{Whole: true, Final: true}, err: busy},
-		"Fail for now":   {fault: buffertest.Fail(busy).After(time.Second), verdict: flusher.Verdict{Whole: true, After: time.Second}, err: busy},
+		"Fail for later": {fault: buffertest.Fail(busy).After(time.Second), verdict: flusher.Verdict{Whole: true, After: time.Second}, err: busy},
 		"FailItems": {
 			fault: buffertest.FailItems(busy, 2, 0, 2), arrives: []int{11, 13},
 			verdict: flusher.Verdict{Retry: []int{0, 2}}, err: busy,
@@ -38,7 +38,7 @@ func TestFaults(t *testing.T) {
 			fault: buffertest.FailItems(busy, 1).Permanently(), arrives: []int{10, 12, 13},
 			verdict: flusher.Verdict{Permanent: []int{1}}, err: busy,
 		},
-		"FailItems for now": {
+		"FailItems for later": {
 			fault: buffertest.FailItems(busy, 1).After(time.Second), arrives: []int{10, 12, 13},
 			verdict: flusher.Verdict{Retry: []int{1}, After: time.Second}, err: busy,
 		},
@@ -88,7 +88,7 @@ func TestFailItemsBeforeAFailure(t *testing.T) {
 	}{
 		"a failure of all":       {busy, flusher.Verdict{Retry: []int{0, 2, 3}, Permanent: []int{1}}},
 		"for good":               {flusher.Permanent(busy), flusher.Verdict{Permanent: []int{0, 1, 2, 3}}},
-		"for now":                {flusher.RetryAfter(busy, time.Second), flusher.Verdict{Retry: []int{0, 2, 3}, Permanent: []int{1}, After: time.Second}},
+		"for later":              {flusher.RetryAfter(busy, time.Second), flusher.Verdict{Retry: []int{0, 2, 3}, Permanent: []int{1}, After: time.Second}},
 		"a Partial":              {flusher.Partial(busy, 1), flusher.Verdict{Retry: []int{2}, Permanent: []int{1}}},
 		"of both classes":        {errors.Join(flusher.Partial(busy, 0), flusher.Partial(flusher.Permanent(busy), 2)), flusher.Verdict{Retry: []int{0}, Permanent: []int{1, 3}}},
 		"a Partial out of range": {flusher.Partial(busy, 3), flusher.Verdict{Retry: []int{0, 2, 3}, Permanent: []int{1}}},
