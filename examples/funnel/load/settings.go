@@ -8,8 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"net/url"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/go-databuffer/databuffer/examples/funnel/ingest"
@@ -59,17 +57,8 @@ func Parse(args []string, env settings.Lookup) (Settings, error) {
 	if err := settings.Read(Flags(&s), Prefix, args, env); err != nil {
 		return s, err
 	}
-	if s.TokenFile != "" {
-		if s.Token != "" {
-			return s, errors.New("-token and -token-file: allowed is one of them")
-		}
-		content, err := os.ReadFile(s.TokenFile)
-		if err != nil {
-			return s, fmt.Errorf("-token-file: %w", err)
-		}
-		if s.Token = strings.TrimSpace(string(content)); s.Token == "" {
-			return s, fmt.Errorf("-token-file: there is no token in %s", s.TokenFile)
-		}
+	if err := settings.ReadToken(&s.Token, s.TokenFile); err != nil {
+		return s, err
 	}
 	return s, s.check()
 }

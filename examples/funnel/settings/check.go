@@ -23,19 +23,29 @@ func Parse(args []string, env Lookup) (Settings, error) {
 		return s, err
 	}
 	set.Visit(func(f *flag.Flag) { s.DataGiven = s.DataGiven || f.Name == "data" })
-	if s.TokenFile != "" {
-		if s.Token != "" {
-			return s, errors.New("-token and -token-file: allowed is one of them")
-		}
-		content, err := os.ReadFile(s.TokenFile)
-		if err != nil {
-			return s, fmt.Errorf("-token-file: %w", err)
-		}
-		if s.Token = strings.TrimSpace(string(content)); s.Token == "" {
-			return s, fmt.Errorf("-token-file: there is no token in %s", s.TokenFile)
-		}
+	if err := ReadToken(&s.Token, s.TokenFile); err != nil {
+		return s, err
 	}
 	return s, s.check()
+}
+
+// ReadToken reads the file of -token-file, where one is named, into the token,
+// which must not be set as well.
+func ReadToken(token *string, file string) error {
+	if file == "" {
+		return nil
+	}
+	if *token != "" {
+		return errors.New("-token and -token-file: allowed is one of them")
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("-token-file: %w", err)
+	}
+	if *token = strings.TrimSpace(string(content)); *token == "" {
+		return fmt.Errorf("-token-file: there is no token in %s", file)
+	}
+	return nil
 }
 
 func (s Settings) check() error {
