@@ -103,7 +103,8 @@ func untilDone(ctx context.Context, _ flusher.Batch[int]) error {
 	return ctx.Err()
 }
 
-// takes blocks for d, whatever the context says, and then answers err.
+// takes blocks for d, whatever the context says, and then answers err. In a bubble
+// d is virtual.
 func takes(d time.Duration, err error) answer {
 	return func(context.Context, flusher.Batch[int]) error {
 		time.Sleep(d)
