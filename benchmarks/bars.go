@@ -15,8 +15,17 @@ type bar struct {
 	what    string
 	asked   string
 	reached string
-	holds   bool
+	verdict verdict
 }
+
+// verdict on a bar.
+type verdict string
+
+const (
+	holds    verdict = "yes"
+	missed   verdict = "**no**"
+	unjudged verdict = "†" // its figures are marked so
+)
 
 // judge compares figures with bars, and collects those that could be compared.
 type judge struct {
@@ -108,8 +117,20 @@ func (j *judge) writer() {
 	}
 }
 
-func (j *judge) add(what, asked, reached string, holds bool) {
-	j.bars = append(j.bars, bar{what, asked, reached, holds})
+// add adds a bar that was reached or not, as these rows show. Where the samples of
+// one did not run in parallel, whether they should have or could not, nothing was
+// shown: but for a library or a channel, which have producers wait.
+func (j *judge) add(what, asked, reached string, held bool, shown ...*measure.Row) {
+	b := bar{what, asked, reached, missed}
+	if held {
+		b.verdict = holds
+	}
+	for _, row := range shown {
+		if row.Marked() && row.Kind != measure.Library && row.Name != contenders.Channel {
+			b.verdict = unjudged
+		}
+	}
+	j.bars = append(j.bars, b)
 }
 
 // ratio asks that a takes at most so many times as long as b, round by round.
@@ -126,7 +147,7 @@ func (j *judge) ratio(what, id, label, a, b string, most float64) {
 	case most < 1:
 		asked = fmt.Sprintf("≥ %.2g × ahead of %s", 1/most, b)
 	}
-	j.add(what+", "+label, asked, showRatio(reached, most), reached <= most)
+	j.add(what+", "+label, asked, showRatio(reached, most), reached <= most, ours, theirs)
 }
 
 func showRatio(reached, most float64) string {
@@ -152,7 +173,7 @@ func (j *judge) most(what, unit, id, label, contender string, figure func(measur
 		return
 	}
 	reached := figure(*row)
-	j.add(what+", "+label, fmt.Sprintf("≤ %g %s", most, unit), report.Number(reached)+" "+unit, reached <= most)
+	j.add(what+", "+label, fmt.Sprintf("≤ %g %s", most, unit), report.Number(reached)+" "+unit, reached <= most, row)
 }
 
 // none asks for no allocations for an item. The few that each flush makes are
@@ -182,9 +203,14 @@ func (j *judge) libraries(what, id, label, contender string, least float64) {
 			}
 		}
 	}
-	if by != "" {
-		j.add(what+", "+label, fmt.Sprintf("≥ %g × ahead of every library", least), fmt.Sprintf("%.2f × ahead of %s", nearest, by), nearest >= least)
+	if by == "" {
+		return
 	}
+	reached := fmt.Sprintf("%.2f × ahead of %s", nearest, by)
+	if bare := j.all.row(id, label, contenders.BareRoundRobin); nearest < least && bare != nil {
+		reached += fmt.Sprintf(" (bare: %.2f ×)", 1/between(*bare, *j.all.row(id, label, by)))
+	}
+	j.add(what+", "+label, fmt.Sprintf("≥ %g × ahead of every library", least), reached, nearest >= least, ours)
 }
 
 // ratioAcross asks that two producers, on two processors, take less for an item
@@ -195,18 +221,14 @@ func (j *judge) ratioAcross(what, id, contender string) {
 		return
 	}
 	reached := between(*two, *one)
-	j.add(what+", 2 producers", "less an item than one producer", fmt.Sprintf("%s ns, %.2f ×", report.Number(two.Median()), reached), reached < 1)
+	j.add(what+", 2 producers", "less an item than one producer", fmt.Sprintf("%s ns, %.2f ×", report.Number(two.Median()), reached), reached < 1, one, two)
 }
 
 // barTable shows the bars.
 func barTable(bars []bar) report.Table {
 	t := report.Table{Header: []string{"bar", "asked", "reached", "holds"}}
 	for _, b := range bars {
-		holds := "yes"
-		if !b.holds {
-			holds = "**no**"
-		}
-		t.Rows = append(t.Rows, []string{strings.TrimSuffix(b.what, ", "), b.asked, b.reached, holds})
+		t.Rows = append(t.Rows, []string{strings.TrimSuffix(b.what, ", "), b.asked, b.reached, string(b.verdict)})
 	}
 	return t
 }

@@ -20,6 +20,7 @@ import (
 // options are the flags.
 type options struct {
 	set           measure.Settings
+	patience      time.Duration
 	only          *regexp.Regexp
 	results, plot string
 }
@@ -28,6 +29,8 @@ func main() {
 	var opts options
 	flag.IntVar(&opts.set.Rounds, "rounds", 7, "rounds of each scenario; at least 5 for figures to be shown")
 	flag.DurationVar(&opts.set.Sample, "sample", 30*time.Millisecond, "about how long each contender runs in a round")
+	flag.IntVar(&opts.set.Again, "again", 2, "how often a sample is taken again that did not run in parallel")
+	flag.DurationVar(&opts.patience, "patience", 2*time.Minute, "how long the whole run waits, at most, for a machine that is busy otherwise")
 	only := flag.String("only", "", "regular expression of the sections to run, by their ids; all where it is empty")
 	flag.StringVar(&opts.results, "results", "", "file to write the tables to")
 	flag.StringVar(&opts.plot, "plot", "", "file to write the plot to, where all that is in it was run")
@@ -87,7 +90,21 @@ type extra struct {
 	table            report.Table
 }
 
-func (r *runner) probe() { r.probes = append(r.probes, measure.Probe()) }
+// free is the share of the machine that is enough to measure.
+const free = 0.9
+
+// probe waits until the machine is free, while there is patience left, and notes
+// the share of it that there was at last.
+func (r *runner) probe() {
+	start, share := time.Now(), measure.Probe()
+	for ; share < free && time.Since(start) < r.patience; share = measure.Probe() {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if share < free || time.Since(start) > 20*time.Millisecond {
+		r.patience -= min(time.Since(start), r.patience)
+	}
+	r.probes = append(r.probes, share)
+}
 
 func (r *runner) say(what string) {
 	fmt.Fprintf(r.progress, "%4.0f s  %s\n", time.Since(r.start).Seconds(), what)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,20 +106,64 @@ func TestBarsHoldOrDoNot(t *testing.T) {
 	})
 	var told []string
 	for _, b := range bars(all) {
-		holds := "no"
-		if b.holds {
-			holds = "yes"
-		}
-		told = append(told, strings.Join([]string{b.what, b.asked, b.reached, holds}, "; "))
+		told = append(told, strings.Join([]string{b.what, b.asked, b.reached, string(b.verdict)}, "; "))
 	}
 	assert.Equal(t, []string{
 		"Insert, RoundRobin, MaxSize 1000, 1 producer; ≤ 1.3 × bare round-robin, 8 mutexes + append; 1.17 ×; yes",
 		"Insert, RoundRobin, MaxSize 1000, 1 producer; ≤ 15 ns alone; 14.0 ns alone; yes",
 		"Insert, RoundRobin, MaxSize 1000, 1 producer; 0 allocations an item; 0.0080; yes",
-		"Insert, RoundRobin, MaxSize 1000, 1 producer; ≥ 4 × ahead of every library; 3.00 × ahead of samber/lo BufferWithTimeout; no",
-		"Producer.Insert, MaxSize 1000, 1 producer; ≤ 1.3 × bare mutex + append, one each; 1.57 ×; no",
-		"Producer.Insert, MaxSize 1000, 1 producer; ≤ 10 ns alone; 11.0 ns alone; no",
+		"Insert, RoundRobin, MaxSize 1000, 1 producer; ≥ 4 × ahead of every library; 3.00 × ahead of samber/lo BufferWithTimeout (bare: 3.50 ×); **no**",
+		"Producer.Insert, MaxSize 1000, 1 producer; ≤ 1.3 × bare mutex + append, one each; 1.57 ×; **no**",
+		"Producer.Insert, MaxSize 1000, 1 producer; ≤ 10 ns alone; 11.0 ns alone; **no**",
 	}, told)
+}
+
+func TestWhatDidNotRunInParallelIsNotJudged(t *testing.T) {
+	set := measure.Settings{Rounds: 2, Sample: 5 * time.Millisecond, Most: 2000}
+	run := func(all outcomes, names ...string) outcomes {
+		o := all["insert"]
+		for i, row := range o.rows[0] {
+			if slices.Contains(names, row.Name) { // one that sleeps has no processor
+				rows, err := measure.Scenario{Work: measure.Work{Producers: 1, Batch: 1, Held: true}, Contenders: []measure.Contender{asleep(row.Contender)}}.Run(set, nil)
+				require.NoError(t, err)
+				require.True(t, rows[0].Marked())
+				o.rows[0][i] = rows[0]
+			}
+		}
+		return all
+	}
+	verdicts := func(all outcomes) (told []string) {
+		for _, b := range bars(all) {
+			if strings.Contains(b.asked, "×") {
+				told = append(told, b.asked+": "+string(b.verdict))
+			}
+		}
+		return told
+	}
+	fresh := func() outcomes {
+		return results("insert", "2 producers", map[string]time.Duration{
+			contenders.Sticky: 5, contenders.RoundRobin: 14, contenders.Channel: 12, contenders.Lo: 60,
+		})
+	}
+	assert.Equal(t, []string{"≥ 4 × ahead of every library: yes", "≥ 2 × ahead of databuffer, RoundRobin: yes", "≥ 2 × ahead of buffered channel, one consumer: yes"}, verdicts(fresh()))
+	told := verdicts(run(fresh(), contenders.RoundRobin))
+	assert.Equal(t, []string{"≥ 4 × ahead of every library: †", "≥ 2 × ahead of databuffer, RoundRobin: †", "≥ 2 × ahead of buffered channel, one consumer: yes"}, told)
+	assert.NotContains(t, strings.Join(verdicts(run(fresh(), contenders.Channel, contenders.Lo)), "; "), "†", "they have their producers wait")
+}
+
+// asleep is a contender under this one's name whose every item takes a while.
+func asleep(c measure.Contender) measure.Contender {
+	c.Start = func(_ measure.Work, sink *measure.Sink) (measure.Load, error) {
+		return measure.Load{
+			Insert: func(_, n int) int {
+				time.Sleep(time.Duration(n) * time.Microsecond)
+				sink.Take(n)
+				return n
+			},
+			Close: func() error { return nil },
+		}, nil
+	}
+	return c
 }
 
 func TestWhoIsAheadAndWhoLostIsTold(t *testing.T) {

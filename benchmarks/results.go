@@ -81,7 +81,7 @@ func named(c measure.Contender) string {
 // cell is median, minimum, ratio, and whatever is wrong with the figure.
 func cell(r measure.Row) string {
 	text := fmt.Sprintf("%s (%s) %s×", report.Number(r.Median()), report.Number(r.Min()), report.Number(r.Ratio()))
-	if 2*r.Serial() >= len(r.Samples) {
+	if r.Marked() {
 		text += fmt.Sprintf(" †%.1f", r.Parallel())
 	}
 	if lost := r.Lost(); lost != 0 {

@@ -59,13 +59,12 @@ func (r *runner) bars(b *strings.Builder) {
 	if len(bars) == 0 {
 		return
 	}
-	missed := 0
+	count := make(map[verdict]int)
 	for _, bar := range bars {
-		if !bar.holds {
-			missed++
-		}
+		count[bar.verdict]++
 	}
-	heading(b, "Bars", fmt.Sprintf("What the design asks, and what this run has reached: %d of %d hold. Ratios are medians over the rounds.", len(bars)-missed, len(bars)))
+	heading(b, "Bars", fmt.Sprintf("What the design asks, and what this run has reached: of %d bars %d hold, %d do not, and %d could not be judged (†). Ratios are medians over the rounds.",
+		len(bars), count[holds], count[missed], count[unjudged]))
 	write(b, barTable(bars))
 	b.WriteString("\n")
 }
@@ -107,7 +106,7 @@ func probed(shares []float64) string {
 	}
 	short := 0
 	for _, share := range shares {
-		if share < 0.9 {
+		if share < free {
 			short++
 		}
 	}
