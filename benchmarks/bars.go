@@ -49,7 +49,7 @@ func bars(all outcomes) []bar {
 func (j *judge) insert(id, size string) {
 	numbers := []int{1, 2, 8, 64}
 	for _, n := range numbers {
-		j.ratio("Insert, RoundRobin, "+size, id, producers(n), contenders.RoundRobin, contenders.BareRoundRobin, 1.3)
+		j.floor("Insert, RoundRobin, "+size, id, producers(n), contenders.RoundRobin, contenders.BareRoundRobin, contenders.FloorRoundRobin, 1.3)
 	}
 	j.most("Insert, RoundRobin, "+size, "ns alone", id, producers(1), contenders.RoundRobin, measure.Row.Median, 15)
 	for _, n := range numbers {
@@ -63,7 +63,7 @@ func (j *judge) insert(id, size string) {
 		j.ratio("Insert, Sticky, "+size, id, producers(n), contenders.Sticky, contenders.Channel, 0.5)
 	}
 	for _, n := range numbers {
-		j.ratio("Producer.Insert, "+size, id, producers(n), contenders.Producer, contenders.BareOwn, 1.3)
+		j.floor("Producer.Insert, "+size, id, producers(n), contenders.Producer, contenders.BareOwn, contenders.FloorOwn, 1.3)
 	}
 	j.most("Producer.Insert, "+size, "ns alone", id, producers(1), contenders.Producer, measure.Row.Median, 10)
 	j.ratioAcross("Producer.Insert, "+size, id, contenders.Producer)
@@ -148,6 +148,16 @@ func (j *judge) ratio(what, id, label, a, b string, most float64) {
 		asked = fmt.Sprintf("≥ %.2g × ahead of %s", 1/most, b)
 	}
 	j.add(what+", "+label, asked, showRatio(reached, most), reached <= most, ours, theirs)
+}
+
+// floor is ratio, and where the bar is missed tells how near the floor comes.
+func (j *judge) floor(what, id, label, a, b, floor string, most float64) {
+	before := len(j.bars)
+	j.ratio(what, id, label, a, b, most)
+	least, bare := j.all.row(id, label, floor), j.all.row(id, label, b)
+	if len(j.bars) > before && j.bars[before].verdict != holds && least != nil {
+		j.bars[before].reached += fmt.Sprintf(" (floor: %.2f ×)", between(*least, *bare))
+	}
 }
 
 func showRatio(reached, most float64) string {

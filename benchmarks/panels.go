@@ -46,7 +46,7 @@ func (o outcome) plotRows() (rows []report.PlotRow) {
 		}
 	}
 	for i, row := range one {
-		if slices.Contains([]string{contenders.BareRoundRobin, contenders.BareOwn, contenders.MutexCycled}, row.Name) {
+		if slices.Contains([]string{contenders.BareRoundRobin, contenders.FloorRoundRobin, contenders.BareOwn, contenders.FloorOwn, contenders.MutexCycled}, row.Name) {
 			continue // what the bars are measured by
 		}
 		plotted := report.PlotRow{

@@ -118,14 +118,14 @@ func insertSections(all []measure.Contender) []section {
 	return []section{
 		{
 			id: "insert", title: "Insert", against: contenders.RoundRobin,
-			intro:   "One 32-byte value at a time, 8 partitions, batches of 1000, a sink that does nothing, no SDK. The other tables vary this one.",
+			intro:   "One 32-byte value at a time, 8 partitions, batches of 1000, a sink that does nothing, no SDK. The other tables vary this one. The rows of the floor are the bare ones with what no buffer of this kind can leave out: a call that looks at its context, and a goroutine that is woken for each batch.",
 			columns: byProducers(all, func(*measure.Work) {}, 1, 2, 8, 64),
 		},
 		{
 			id: "insert5000", title: "Insert, batches of 5000", against: contenders.RoundRobin,
 			intro: "The default MaxSize.",
 			columns: byProducers(only(all, false, contenders.RoundRobin, contenders.Sticky, contenders.Key, contenders.Producer,
-				contenders.BareRoundRobin, contenders.BareOwn, contenders.MutexCycled, contenders.Channel),
+				contenders.BareRoundRobin, contenders.FloorRoundRobin, contenders.BareOwn, contenders.FloorOwn, contenders.MutexCycled, contenders.Channel),
 				func(w *measure.Work) { w.MaxSize = 5000 }, 1, 2, 8, 64),
 		},
 		{

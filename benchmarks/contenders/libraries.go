@@ -188,7 +188,7 @@ func buffered[T any](items *Items[T]) measure.Contender {
 // Any are all contenders that any item fits.
 func Any[T any](items *Items[T]) []measure.Contender {
 	return slices.Concat(Routings(items),
-		[]measure.Contender{Bare(items), BlockEach(items), OneBlock(items), OneFresh(items), Chan(items)},
+		[]measure.Contender{Bare(items), Floor(items), BlockEach(items), FloorEach(items), OneBlock(items), OneFresh(items), Chan(items)},
 		Libraries(items))
 }
 
