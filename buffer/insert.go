@@ -30,14 +30,14 @@ import (
 func (b *Buffer[T]) Insert(ctx context.Context, item T) error {
 	// All that most inserts do, and nothing that is not inlined but the context's
 	// Err and the append. Whatever is not plain goes the way below.
-	if b.inTurn && !b.tracing.Load() && ctx.Err() == nil {
+	if b.inTurn && ctx.Err() == nil {
 		i := b.turn.Add(1)
 		if b.divide {
 			i %= uint64(len(b.partitions))
 		} else {
 			i &= b.mask
 		}
-		if b.partitions[i].Append(&item) {
+		if !b.tracing.Load() && b.partitions[i].Append(&item) {
 			return nil
 		}
 		return b.insertAt(ctx, target{first: int(i)}, item)
