@@ -113,7 +113,7 @@ func (j *judge) writer() {
 	for _, n := range []int{1, 2, 8, 64} {
 		j.most("writer.Write", "ns", "writer", producers(n), contenders.Writer, measure.Row.Median, 30)
 		j.ratio("writer.Write", "writer", producers(n), contenders.Writer, contenders.Nabbar, 0.2)
-		j.ratio("writer.Write", "writer", producers(n), contenders.Writer, contenders.Zap, 1)
+		j.floor("writer.Write", "writer", producers(n), contenders.Writer, contenders.Zap, contenders.FloorWriter, 1)
 	}
 }
 
@@ -156,7 +156,7 @@ func (j *judge) floor(what, id, label, a, b, floor string, most float64) {
 	j.ratio(what, id, label, a, b, most)
 	least, bare := j.all.row(id, label, floor), j.all.row(id, label, b)
 	if len(j.bars) > before && j.bars[before].verdict != holds && least != nil {
-		j.bars[before].reached += fmt.Sprintf(" (floor: %.2f ×)", between(*least, *bare))
+		j.bars[before].reached += fmt.Sprintf(" (floor: %s)", showRatio(between(*least, *bare), most))
 	}
 }
 

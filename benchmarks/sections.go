@@ -93,6 +93,11 @@ func sections() []section {
 			intro:   "32 bytes a Write, up to 64 KiB held, an output that only counts.",
 			columns: byProducers(contenders.Writers(), func(*measure.Work) {}, 1, 2, 8, 64),
 		},
+		{
+			id: "file", title: "writer.Write into a file", against: contenders.Writer,
+			intro:   "The same into a file in the folder for temporary files, without an fsync.",
+			columns: byProducers(contenders.FileWriters(), func(*measure.Work) {}, 1, 2, 8, 64),
+		},
 	})
 }
 

@@ -38,7 +38,7 @@ func newDesks[T any](n int, sink *measure.Sink) []*desk[T] {
 	for i := range desks {
 		desks[i] = &desk[T]{wake: make(chan struct{}, 1), done: make(chan struct{})}
 		desks[i].room.L = &desks[i].mu
-		go desks[i].run(sink)
+		go desks[i].run(func(batch []T) { sink.Take(len(batch)) })
 	}
 	return desks
 }
@@ -85,7 +85,7 @@ func (d *desk[T]) signal() {
 }
 
 // run hands over what is full, until close.
-func (d *desk[T]) run(sink *measure.Sink) {
+func (d *desk[T]) run(take func([]T)) {
 	defer close(d.done)
 	for range d.wake {
 		d.mu.Lock()
@@ -93,7 +93,7 @@ func (d *desk[T]) run(sink *measure.Sink) {
 			batch := d.full[0]
 			d.full = d.full[:copy(d.full, d.full[1:])]
 			d.mu.Unlock()
-			sink.Take(len(batch))
+			take(batch)
 			d.mu.Lock()
 			d.free = append(d.free, batch[:0])
 			d.room.Signal()
@@ -102,17 +102,22 @@ func (d *desk[T]) run(sink *measure.Sink) {
 	}
 }
 
+// close returns when everything is handed over.
+func (d *desk[T]) close() {
+	d.mu.Lock()
+	if len(d.items) > 0 {
+		d.turn()
+	}
+	d.mu.Unlock()
+	d.signal()
+	close(d.wake)
+	<-d.done
+}
+
 func closeDesks[T any](desks []*desk[T]) func() error {
 	return func() error {
 		for _, d := range desks {
-			d.mu.Lock()
-			if len(d.items) > 0 {
-				d.turn()
-			}
-			d.mu.Unlock()
-			d.signal()
-			close(d.wake)
-			<-d.done
+			d.close()
 		}
 		return nil
 	}
