@@ -30,17 +30,17 @@ func TestContextThatHasEndedIsRefusedInTheMiddleOfABatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := config(&sink{})
-			cfg.MaxSize = 100
+			cfg.MaxSize, cfg.Partitions = 100, 1
 			change(&cfg)
 			buf := open(t, cfg)
 			producer := buf.Producer()
-			insert(t, buf, 1, 2)
-			require.ErrorIs(t, buf.Insert(ended(errSink), 3), errSink)
-			require.ErrorIs(t, buf.InsertBatch(ended(errSink), []int{3, 4}), errSink)
-			require.ErrorIs(t, producer.Insert(ended(errSink), 3), errSink)
-			require.ErrorIs(t, producer.InsertBatch(ended(errSink), []int{3, 4}), errSink)
+			insert(t, buf, 1, 2, 3, 4, 5) // the slice has room for more
+			require.ErrorIs(t, buf.Insert(ended(errSink), 6), errSink)
+			require.ErrorIs(t, buf.InsertBatch(ended(errSink), []int{6, 7}), errSink)
+			require.ErrorIs(t, producer.Insert(ended(errSink), 6), errSink)
+			require.ErrorIs(t, producer.InsertBatch(ended(errSink), []int{6, 7}), errSink)
 			counts := lawful(t, buf)
-			assert.Equal(t, 2, counts.Accepted)
+			assert.Equal(t, 5, counts.Accepted)
 			assert.Equal(t, 6, counts.Rejected)
 		})
 	}
