@@ -98,7 +98,7 @@ func TestAReadingThatIsLostIsFound(t *testing.T) {
 		}
 		forward.ServeHTTP(w, r)
 	})
-	out, err := load(t, address, "-settle", "1s")
+	out, err := load(t, address, "-settle", "5s")
 	require.ErrorIs(t, err, ErrFailed)
 	assert.Contains(t, out, "the aggregates of 1 of 30 sensors are NOT those of what was taken")
 }
