@@ -60,8 +60,8 @@ type Config struct {
 	// bytes. Default 4096; a reading needs less than 2000.
 	MaxRecord int
 
-	// DeliveryTimeout is how long Accept waits for brokers that cannot be
-	// reached. Default 30 s.
+	// DeliveryTimeout is how long a record batch is sent again and again where
+	// brokers cannot be reached, or do not acknowledge it. Default 30 s.
 	DeliveryTimeout time.Duration
 
 	// CommitInterval is how often offsets are committed. Default 1 s.

@@ -13,11 +13,17 @@
 //
 // What a broker appends whole or not at all is a record batch. So all records of
 // one Accept go to one partition, in one batch: a lane takes the requests that
-// wait, as many as fit, puts them into a client that sends nothing by itself, and
-// then has it send. The next round of that lane begins when the batch is
-// acknowledged by all replicas in sync, which is what lets batches grow under
-// load without a linger. The client is idempotent: its own repetitions change
-// nothing.
+// wait, as many as fit, puts their records into a batch, and sends that in one
+// produce request. It does so by itself. A client that is given records one by one
+// decides by itself where a batch ends, also where it was told to wait for the
+// word; of the client here are the connections to the brokers. The next round of
+// that lane begins when the batch is acknowledged by all replicas in sync, which
+// is what lets batches grow under load without a linger.
+//
+// A batch that is not acknowledged is sent again, until DeliveryTimeout: to the
+// leader that the partition has by then, with the same producer ID and sequence
+// number. By these the brokers know it again, so that what was written before is
+// not written twice.
 //
 // Transactions would give the same at the price of two more round trips a round,
 // markers in the log, and consumers that wait for them; and the end of a
@@ -25,10 +31,11 @@
 // several batches at once, is not needed here.
 //
 // After an error of Accept the readings are not in the topic and will not be,
-// with one exception: an error that wraps ErrInDoubt, when ctx or the process
-// ended after the batch had been handed to the client. Then all of them are in
-// the topic, or will be, or none. Whoever repeats such a request may store its
-// readings twice, under two keys, which no store can tell from two measurements.
+// with one exception: an error that wraps ErrInDoubt, when ctx or the process or
+// DeliveryTimeout ended after the batch had been sent, and before a broker had
+// said what became of it. Then all of them are in the topic, or will be, or none.
+// Whoever repeats such a request may store its readings twice, under two keys,
+// which no store can tell from two measurements.
 //
 // # Offsets
 //

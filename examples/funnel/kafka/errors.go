@@ -9,9 +9,9 @@ import (
 )
 
 var (
-	// ErrInDoubt: the readings have been handed to the client, and the wait for
-	// the answer ended before it came. All are in the topic, or will be, or none.
-	// It is an ingest.ErrInDoubt.
+	// ErrInDoubt: the readings have been sent, or were about to be, and the wait
+	// ended before the brokers had said what became of them. All are in the topic,
+	// or will be, or none. It is an ingest.ErrInDoubt.
 	ErrInDoubt = fmt.Errorf("kafka: all of the readings are in the topic, or will be, or none: %w", ingest.ErrInDoubt)
 
 	// ErrTooLarge: the readings of one Accept do not fit into one record batch.
@@ -31,6 +31,10 @@ var (
 	// another process while Accept waited. That one stores them; who sends them
 	// again stores them twice. It is an ingest.ErrElsewhere.
 	ErrElsewhere = fmt.Errorf("kafka: the readings are in the topic, and their partition went away: %w", ingest.ErrElsewhere)
+
+	// errNoOffset: the readings are in the topic, and the brokers, asked again, did
+	// not say where, so that nobody here can tell when they are stored.
+	errNoOffset = fmt.Errorf("kafka: the readings are in the topic, and the brokers did not say at which offsets: %w", ingest.ErrElsewhere)
 
 	// errNotYet: the group has not said yet which partitions are consumed here.
 	errNotYet = fmt.Errorf("kafka: the group has not given out its partitions yet: %w", ingest.ErrAway)

@@ -95,19 +95,21 @@ func (k *Kafka) abort() {
 }
 
 // Accept sends readings to the topic, all or none. It blocks until the brokers
-// have them, on all replicas in sync, at most DeliveryTimeout where they cannot be
-// reached. With stored it sends them to a partition that this process consumes,
+// have them, on all replicas in sync, and gives up DeliveryTimeout after it began
+// to send them. With stored it sends them to a partition that this process consumes,
 // and blocks until they are in the store.
 //
 // Its errors are
 //
 //   - the end of ctx, ErrTooLarge, buffer.ErrFull, buffer.ErrClosed: none was taken
 //   - ErrNotSent: the brokers did not take them, and none is in the topic
-//   - ErrInDoubt: ctx ended, or Shutdown gave up, while the brokers were asked
+//   - ErrInDoubt: ctx or DeliveryTimeout ended, or Shutdown gave up, while it was
+//     not known what the brokers had done
 //   - with stored also ingest.ErrNotKnown: none was taken, as no partition is
 //     consumed here; and ingest.ErrAway: the same, as long as the group has not
 //     given out its partitions
-//   - and, after all were taken: ErrElsewhere, ErrRejected, and the end of ctx
+//   - and, after all were taken: ErrElsewhere, ErrRejected, and the end of ctx;
+//     and ingest.ErrElsewhere, where the brokers did not say at which offsets
 func (k *Kafka) Accept(ctx context.Context, readings []reading.Reading, stored bool) error {
 	return k.producer.Accept(ctx, readings, stored)
 }

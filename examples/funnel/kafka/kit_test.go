@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
 	"github.com/go-databuffer/databuffer/examples/funnel/pipeline"
@@ -278,4 +280,46 @@ func consumeAll(t *testing.T, addresses []string, topic string, n int) (records 
 		records = append(records, fetches.Records()...)
 	}
 	return records
+}
+
+// stored is a record batch as it is in a partition.
+type stored struct {
+	first, last int64 // offsets
+	header      kmsg.RecordBatch
+}
+
+// batches reads all record batches of a partition as the brokers keep them.
+func batches(t *testing.T, addresses []string, topic string, partition int32) (all []stored) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	client := raw(t, addresses)
+	details, err := kadm.NewClient(client).ListTopics(ctx, topic)
+	require.NoError(t, err)
+	detail := details[topic]
+
+	for next := int64(0); ; {
+		p := kmsg.NewFetchRequestTopicPartition()
+		p.Partition, p.FetchOffset, p.PartitionMaxBytes = partition, next, 1<<26
+		of := kmsg.NewFetchRequestTopic()
+		of.Topic, of.TopicID, of.Partitions = topic, detail.ID, append(of.Partitions, p)
+		request := kmsg.NewPtrFetchRequest()
+		request.MaxBytes, request.Topics = 1<<26, append(request.Topics, of)
+		response, err := client.Broker(int(detail.Partitions[partition].Leader)).RetriableRequest(ctx, request)
+		require.NoError(t, err)
+		answer := response.(*kmsg.FetchResponse).Topics[0].Partitions[0]
+		require.NoError(t, kerr.ErrorForCode(answer.ErrorCode))
+		for raw := answer.RecordBatches; len(raw) > 0; {
+			length := lengthEnd + int(binary.BigEndian.Uint32(raw[8:]))
+			var b stored
+			require.NoError(t, b.header.ReadFrom(raw[:length]))
+			b.first = b.header.FirstOffset
+			b.last = b.first + int64(b.header.LastOffsetDelta)
+			require.Equal(t, next, b.first, "batches stand side by side")
+			all, raw, next = append(all, b), raw[length:], b.last+1
+		}
+		if next >= answer.HighWatermark {
+			return all
+		}
+	}
 }

@@ -90,6 +90,9 @@ func (p *producer) Accept(ctx context.Context, readings []reading.Reading, store
 	if err := p.send(ctx, r); err != nil {
 		return err
 	}
+	if r.first == noOffset {
+		return errNoOffset
+	}
 	return a.stored(ctx, w, r.first, r.last)
 }
 
@@ -140,10 +143,10 @@ func (p *producer) send(ctx context.Context, r *request) error {
 			return fmt.Errorf("%w: %w", ErrInDoubt, endOf(ctx))
 		}
 	}
-	if err := r.outcome(); err != nil {
-		return err
+	if r.err != nil {
+		return r.err
 	}
-	p.produced.Add(int64(len(r.records)))
+	p.produced.Add(int64(r.len()))
 	return nil
 }
 
@@ -168,8 +171,8 @@ func (p *producer) shutdown(ctx context.Context) (unsent int) {
 		p.waiting, p.bytes = nil, 0
 		p.mu.Unlock()
 		for _, r := range left {
-			unsent += len(r.records)
-			r.refuse(buffer.ErrClosed)
+			unsent += r.len()
+			r.answer(noOffset, buffer.ErrClosed)
 		}
 		for _, l := range p.lanes {
 			unsent += l.abandon()

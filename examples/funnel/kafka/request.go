@@ -1,107 +1,63 @@
 package kafka
 
 import (
-	"errors"
-	"fmt"
-	"math"
-	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/go-databuffer/databuffer/examples/funnel/ingest"
 	"github.com/go-databuffer/databuffer/examples/funnel/reading"
 )
 
-const (
-	anyPartition = -1
-
-	// What a record and a record batch take beside the value, at most: a record
-	// has six varints and a byte, a batch 61 bytes, and some are left over for
-	// how the client reckons.
-	recordOverhead = 32
-	batchOverhead  = 512
-)
+const anyPartition = -1
 
 // request is what one Accept sends.
 type request struct {
-	records   []kgo.Record
+	values    []byte        // the records' values, one behind the other
+	ends      []int         // where in values each of them ends
+	at        int64         // the records' timestamp, in milliseconds
 	size      int           // bytes in a batch, at most, without batchOverhead
 	partition int           // or anyPartition
-	done      chan struct{} // closed when all records have their answers
+	done      chan struct{} // closed when there is an answer
 
-	mu          sync.Mutex
-	open        int // records without an answer
-	failed      int
-	err         error // the first
-	first, last int64 // offsets
+	// The answer, which is written before done is closed, and read after it.
+	err         error
+	first, last int64 // offsets, or noOffset
 }
 
 // newRequest makes the records of readings, which it does not keep.
 func newRequest(readings []reading.Reading) *request {
 	r := &request{
-		records:   make([]kgo.Record, len(readings)),
+		values:    make([]byte, 0, len(readings)*96),
+		ends:      make([]int, len(readings)),
+		at:        time.Now().UnixMilli(), // not the readings' time: retention would go by it
 		partition: anyPartition,
 		done:      make(chan struct{}),
-		open:      len(readings),
-		first:     math.MaxInt64,
-		last:      -1,
 	}
-	var (
-		now    = time.Now() // not the readings': retention would go by theirs
-		values = make([]byte, 0, len(readings)*96)
-	)
 	for i := range readings {
-		start := len(values)
-		values = reading.Append(values, readings[i])
-		r.records[i].Value = values[start:len(values):len(values)]
-		r.records[i].Timestamp = now
-		r.size += len(values) - start + recordOverhead
+		r.values = reading.Append(r.values, readings[i])
+		r.ends[i] = len(r.values)
 	}
+	r.size = len(r.values) + len(r.ends)*recordOverhead
 	return r
 }
 
-// answered is told by the client of each record what became of it.
-func (r *request) answered(record *kgo.Record, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.open--
-	switch {
-	case err != nil:
-		r.failed++
-		if r.err == nil {
-			r.err = err
-		}
-	default:
-		r.first, r.last = min(r.first, record.Offset), max(r.last, record.Offset)
+// len is the number of readings.
+func (r *request) len() int { return len(r.ends) }
+
+// value is that of the record i.
+func (r *request) value(i int) []byte {
+	start := 0
+	if i > 0 {
+		start = r.ends[i-1]
 	}
-	if r.open == 0 {
-		close(r.done)
-	}
+	return r.values[start:r.ends[i]]
 }
 
-// outcome is what became of the request, after done.
-func (r *request) outcome() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case r.err == nil:
-		return nil
-	case r.failed < len(r.records):
-		// One batch has one answer. Should that ever not hold, say so.
-		return fmt.Errorf("kafka: %d of %d readings are in the topic, and the others are not: whoever sends the request again stores those twice: %w: %w",
-			len(r.records)-r.failed, len(r.records), ingest.ErrInDoubt, r.err)
-	case errors.Is(r.err, kgo.ErrClientClosed):
-		return fmt.Errorf("%w: %w", ErrInDoubt, r.err)
-	default:
-		return fmt.Errorf("%w: %w", ErrNotSent, r.err)
+// answer says what became of the request: the offset of its first reading, or
+// noOffset, or why it is not in the topic, or may not be.
+func (r *request) answer(first int64, err error) {
+	r.err = err
+	r.first, r.last = first, first
+	if first != noOffset {
+		r.last += int64(r.len() - 1)
 	}
-}
-
-// refuse answers a request that no client was given.
-func (r *request) refuse(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.err, r.failed, r.open = err, len(r.records), 0
 	close(r.done)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// usualBatch is the record batch that brokers take when nothing else was set,
-// less what the client's own reckoning may be wrong by.
+// usualBatch is the record batch that brokers of all versions take when nothing
+// else was set.
 const usualBatch = 1_000_000
 
 // ensureTopics creates the topics that are not there, and returns how many
