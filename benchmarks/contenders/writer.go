@@ -175,6 +175,7 @@ func (l *locked) Write(p []byte) (int, error) {
 // other under a mutex, and a goroutine writes what is full.
 type pages struct {
 	desk[byte]
+	ends []uint32
 	out io.Writer
 	err error // of the goroutine; read it after done
 }
@@ -197,10 +198,12 @@ func (w *pages) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	if len(p) <= cap(w.items)-len(w.items) {
 		w.items = append(w.items, p...)
+		w.ends = append(w.ends, uint32(len(w.items)))
 		w.mu.Unlock()
 		return len(p), nil
 	}
 	w.turn()
+	w.ends = w.ends[:0]
 	if w.items == nil {
 		w.items = make([]byte, 0, held)
 	}
