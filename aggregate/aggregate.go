@@ -48,10 +48,10 @@ func New[K comparable, V any](merge func(stored *V, value V), cfg Config[K, V]) 
 		return nil, err
 	}
 	a := &Aggregator[K, V]{hash: hash[K]}
-	b, err := buffer.NewStored(cfg, func() partition.Store[Entry[K, V]] {
+	b, err := buffer.NewStored(cfg, func(p *partition.Config[Entry[K, V]]) {
 		s := newStore[K](merge)
 		a.stores = append(a.stores, s) // in the order of the partitions
-		return s
+		p.Store = s
 	})
 	if err != nil {
 		return nil, err

@@ -48,10 +48,7 @@ func refusal(found bool, value any) error {
 }
 
 // Keep notes where an entry will be.
-func (s *store[K, V]) Keep(index int, item Entry[K, V]) Entry[K, V] {
-	s.index[item.Key] = index
-	return item
-}
+func (s *store[K, V]) Keep(index int, item Entry[K, V]) { s.index[item.Key] = index }
 
 // Sealed forgets all keys. A map that is cleared keeps its size, so that filling
 // it again costs little; but clearing takes as long as it is large, and so one
@@ -66,12 +63,6 @@ func (s *store[K, V]) Sealed() {
 	}
 	clear(s.index) // of NaNs too, which delete would not find
 }
-
-// Free has nothing to free.
-func (s *store[K, V]) Free([]Entry[K, V]) {}
-
-// Merges makes it a partition.Merger.
-func (s *store[K, V]) Merges() {}
 
 // find looks a key up. One that cannot be compared is not there.
 func (s *store[K, V]) find(key K) (i int, ok bool) {

@@ -52,8 +52,8 @@ type Buffer[T any] struct {
 // value and what is allowed; nothing is started then.
 func New[T any](cfg Config[T]) (*Buffer[T], error) { return build(cfg, nil) }
 
-// build is New, with a Store for each partition where store is not nil.
-func build[T any](cfg Config[T], store func() partition.Store[T]) (*Buffer[T], error) {
+// build is New, with a shape for each partition where shape is not nil.
+func build[T any](cfg Config[T], shape func(*partition.Config[T])) (*Buffer[T], error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
@@ -69,16 +69,16 @@ func build[T any](cfg Config[T], store func() partition.Store[T]) (*Buffer[T], e
 	if err != nil {
 		return nil, fmt.Errorf("databuffer: New: buffer %q: %w", cfg.Name, err)
 	}
-	return assemble(cfg, store, recorder, telemetry.Observation{}), nil
+	return assemble(cfg, shape, recorder, telemetry.Observation{}), nil
 }
 
 // assemble makes and starts a buffer of settings that are checked and filled
 // in.
-func assemble[T any](cfg Config[T], store func() partition.Store[T], recorder *telemetry.Recorder, before telemetry.Observation) *Buffer[T] {
+func assemble[T any](cfg Config[T], shape func(*partition.Config[T]), recorder *telemetry.Recorder, before telemetry.Observation) *Buffer[T] {
 	b := &Buffer[T]{
 		partitions: make([]*partition.Partition[T], cfg.Partitions),
-		plain:      cfg.SizeOf == nil && store == nil,
-		stored:     store != nil,
+		plain:      cfg.SizeOf == nil && shape == nil,
+		stored:     shape != nil,
 		recorder:   recorder,
 		before:     before,
 		cfg:        cfg,
@@ -93,13 +93,13 @@ func assemble[T any](cfg Config[T], store func() partition.Store[T], recorder *t
 	b.divide = b.mask&(b.mask+1) != 0
 	b.turn.Store(^uint64(0)) // the first turn is partition 0's
 	b.producers.Store(^uint64(0))
-	b.start(store)
+	b.start(shape)
 	recorder.Observe(b.observe)
 	return b
 }
 
 // start starts the partitions.
-func (b *Buffer[T]) start(store func() partition.Store[T]) {
+func (b *Buffer[T]) start(shape func(*partition.Config[T])) {
 	var seed [8]byte
 	rand.Read(seed[:]) // never fails
 	ctx := context.WithValue(context.Background(), b.inside, true)
@@ -124,8 +124,8 @@ func (b *Buffer[T]) start(store func() partition.Store[T]) {
 			Log:           b.log,
 			Anywhere:      b.anywhere,
 		}
-		if store != nil {
-			cfg.Store = store()
+		if shape != nil {
+			shape(&cfg)
 		}
 		b.partitions[i] = partition.New(ctx, cfg)
 	}

@@ -71,7 +71,7 @@ func (p *Partition[T]) Accept(offer *Offer[T], link trace.SpanContext) error {
 		return ErrFull
 	}
 	sealed := p.take(offer, link)
-	full := p.merges && p.full()
+	full := p.cfg.Store != nil && p.full()
 	p.mu.Unlock()
 	if sealed {
 		p.signal()
@@ -167,14 +167,18 @@ func (p *Partition[T]) take(offer *Offer[T], link trace.SpanContext) (sealed boo
 			sealed = true
 			continue
 		}
-		if len(p.fill.items) == 0 {
+		if p.fill.size() == 0 {
 			p.begin()
 		}
-		p.fill.items = append(p.fill.items, items[:n]...)
+		if p.cfg.Pages {
+			p.write(items[:n])
+		} else {
+			p.fill.items = append(p.fill.items, items[:n]...)
+			p.fill.bytes = sum(p.fill.bytes, bytes)
+		}
 		if p.cfg.Store != nil {
 			p.store(n)
 		}
-		p.fill.bytes = sum(p.fill.bytes, bytes)
 		if link.IsValid() {
 			p.fill.links.Add(link)
 		}
@@ -198,8 +202,8 @@ func (p *Partition[T]) dropOldest() int {
 	p.ready = slices.Delete(p.ready, first, first+1)
 	p.gate()
 	p.settled[telemetry.Dropped][telemetry.ClassOverflow] += b.size
-	if p.witness != nil {
-		p.witness.Lost(b.size, telemetry.Dropped, errOverflow)
+	if p.cfg.Witness != nil {
+		p.cfg.Witness.Lost(b.size, telemetry.Dropped, errOverflow)
 	}
 	for _, barrier := range b.barriers {
 		barrier.settle(0, errOverflow)

@@ -38,7 +38,7 @@ func (p *Partition[T]) Sync() (*Barrier, error) {
 	for _, b := range p.ready {
 		barrier.join(&b.barriers, b.size)
 	}
-	if len(p.fill.items) > 0 {
+	if p.fill.size() > 0 {
 		barrier.join(&p.fill.barriers, 0) // its items are counted when it is closed
 		p.mark(flusher.Manual)
 	}
@@ -78,7 +78,7 @@ func (p *Partition[T]) Wait(ctx context.Context, barrier *Barrier) (result flush
 		Err:       errors.Join(barrier.failures...),
 	}
 	if slices.Contains(p.fill.barriers, barrier) {
-		result.Items += len(p.fill.items)
+		result.Items += p.fill.size()
 	}
 	if barrier.batches == 0 {
 		return result, true

@@ -11,7 +11,9 @@ import (
 // outcome and no attempt over it runs any more, but for an abandoned one.
 type batch[T any] struct {
 	// Written when the batch is closed, then only read.
-	items   []T // the whole slice, for reuse
+	items   []T // the whole slice, for reuse; with Pages, made when the batch goes in flight
+	page    []byte
+	ends    []int
 	size    int // items
 	bytes   int
 	oldest  time.Time
@@ -38,9 +40,9 @@ type batch[T any] struct {
 // close makes a batch of what is held.
 func (fill *filling[T]) close(trigger flusher.Trigger) *batch[T] {
 	b := fill.batch
-	b.items = fill.items
-	b.size, b.left = len(fill.items), len(fill.items)
-	b.bytes = fill.bytes
+	b.items, b.page, b.ends = fill.items, fill.page, fill.ends
+	b.size, b.left = fill.size(), fill.size()
+	b.bytes = fill.volume()
 	b.oldest = fill.oldest
 	b.trigger = trigger
 	b.links = fill.links
@@ -111,21 +113,21 @@ func (p *Partition[T]) recycle(b *batch[T]) {
 	if b.shared || len(p.free) > p.cfg.MaxInFlight {
 		return
 	}
-	if p.cfg.Store != nil {
-		p.cfg.Store.Free(b.items)
-	}
 	if p.pointers {
 		clear(b.items)
 	}
-	*b = batch[T]{items: b.items[:0]}
+	if cap(b.page) > p.cfg.MaxBytes { // an item's own
+		clear(b.items)
+		b.page = nil
+	}
+	*b = batch[T]{items: b.items[:0], page: b.page[:0], ends: b.ends[:0]}
 	p.free = append(p.free, b)
 }
 
 // scrub clears the items of a batch that has landed, for recycle, which would do
-// it while it holds mu: for thousands of items that is long. A Store has to see
-// them first.
+// it while it holds mu: for thousands of items that is long.
 func (p *Partition[T]) scrub(b *batch[T]) {
-	if p.pointers && p.cfg.Store == nil && !b.shared {
+	if p.pointers && !b.shared {
 		clear(b.items)
 		b.items = b.items[:0]
 	}

@@ -20,10 +20,12 @@ type filling[T any] struct {
 	// fast path closed, while a filled batch waits for a slot.
 	last  uint
 	items []T
+	page  []byte // with Pages, in place of items: their bytes
+	ends  []int  // and where each ends
 
-	batch     *batch[T] // what it is closed into, whose slice items is
-	threshold int       // items: MaxSize and this batch's jitter
-	bytes     int
+	batch     *batch[T]       // what it is closed into, whose slice items is
+	threshold int             // items: MaxSize and this batch's jitter
+	bytes     int             // without Pages
 	oldest    time.Time       // when the first item was accepted
 	flushAt   time.Time       // when the batch becomes due; zero: never, or empty
 	due       bool            // it is to be closed when a slot comes free
@@ -31,6 +33,12 @@ type filling[T any] struct {
 	links     telemetry.Links // of the inserts
 	barriers  []*Barrier      // that wait for this batch
 }
+
+// size is how many items are held.
+func (fill *filling[T]) size() int { return len(fill.items) + len(fill.ends) }
+
+// volume is their bytes, where they are measured.
+func (fill *filling[T]) volume() int { return fill.bytes + len(fill.page) }
 
 // full is true when a filled batch waits for a slot, or the batch being filled
 // has reached its threshold and all slots are taken. It requires that mu is held.
@@ -47,8 +55,8 @@ func (p *Partition[T]) slots() int {
 // filled tells whether the batch being filled has reached a threshold. It
 // requires that mu is held.
 func (p *Partition[T]) filled() bool {
-	return len(p.fill.items) >= p.fill.threshold ||
-		p.cfg.MaxBytes > 0 && p.fill.bytes >= p.cfg.MaxBytes
+	return p.fill.size() >= p.fill.threshold ||
+		p.cfg.MaxBytes > 0 && p.fill.volume() >= p.cfg.MaxBytes
 }
 
 // fit is how many of the items, and of their bytes, go into the batch being
@@ -58,15 +66,15 @@ func (p *Partition[T]) fit(items []T, sizes []int) (n, bytes int) {
 	if p.filled() {
 		return 0, 0
 	}
-	n = min(len(items), p.fill.threshold-len(p.fill.items))
+	n = min(len(items), p.fill.threshold-p.fill.size())
 	if sizes == nil {
 		return n, 0
 	}
-	limit, total := p.cfg.MaxBytes, p.fill.bytes
+	limit, total := p.cfg.MaxBytes, p.fill.volume()
 	for i, size := range sizes[:n] {
 		switch {
 		case limit == 0:
-		case total >= limit, size > limit-total && len(p.fill.items)+i > 0:
+		case total >= limit, size > limit-total && p.fill.size()+i > 0:
 			return i, bytes
 		}
 		bytes, total = sum(bytes, size), sum(total, size)
@@ -104,7 +112,7 @@ func (p *Partition[T]) alert(now, t time.Time) {
 // reports whether it did. It requires that mu is held.
 func (p *Partition[T]) advance() bool {
 	switch {
-	case p.slots() <= 0 || len(p.fill.items) == 0:
+	case p.slots() <= 0 || p.fill.size() == 0:
 		return false
 	case p.filled():
 		p.seal(p.reason(flusher.Size))
@@ -119,7 +127,7 @@ func (p *Partition[T]) advance() bool {
 // mark makes the batch being filled due: it is closed at once where a slot is
 // free, and otherwise when one comes free. It requires that mu is held.
 func (p *Partition[T]) mark(trigger flusher.Trigger) {
-	if len(p.fill.items) > 0 && !p.fill.due {
+	if p.fill.size() > 0 && !p.fill.due {
 		p.fill.due, p.fill.trigger = true, trigger
 	}
 	p.advance()
@@ -129,9 +137,9 @@ func (p *Partition[T]) mark(trigger flusher.Trigger) {
 // reached, else what is given. It requires that mu is held.
 func (p *Partition[T]) reason(otherwise flusher.Trigger) flusher.Trigger {
 	switch {
-	case len(p.fill.items) >= p.fill.threshold:
+	case p.fill.size() >= p.fill.threshold:
 		return flusher.Size
-	case p.cfg.MaxBytes > 0 && p.fill.bytes >= p.cfg.MaxBytes:
+	case p.cfg.MaxBytes > 0 && p.fill.volume() >= p.cfg.MaxBytes:
 		return flusher.Bytes
 	default:
 		return otherwise
@@ -141,9 +149,9 @@ func (p *Partition[T]) reason(otherwise flusher.Trigger) flusher.Trigger {
 // seal closes the batch being filled and begins an empty one. It requires that
 // mu is held.
 func (p *Partition[T]) seal(trigger flusher.Trigger) {
-	p.sealed += len(p.fill.items)
+	p.sealed += p.fill.size()
 	for _, barrier := range p.fill.barriers {
-		barrier.items += len(p.fill.items)
+		barrier.items += p.fill.size()
 	}
 	p.ready = append(p.ready, p.fill.close(trigger))
 	if p.cfg.Store != nil {
@@ -165,6 +173,8 @@ func (p *Partition[T]) renew() {
 	p.fill = filling[T]{
 		batch:     b,
 		items:     b.items,
+		page:      b.page,
+		ends:      b.ends,
 		threshold: jitter.Add(p.cfg.MaxSize, p.cfg.MaxSizeJitter),
 	}
 	p.gate()

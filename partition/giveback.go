@@ -19,6 +19,9 @@ func (p *Partition[T]) giveBack() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, b := range p.ready {
+		if p.cfg.Pages {
+			p.unpack(b)
+		}
 		p.undelivered = append(p.undelivered, b.items...)
 		p.settled[telemetry.Returned][telemetry.ClassShutdown] += b.size
 		for _, barrier := range b.barriers {

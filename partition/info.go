@@ -66,7 +66,7 @@ func (p *Partition[T]) Info() Info {
 		FlushAt:   p.fill.flushAt,
 		Batches:   len(p.flights),
 		Counts: Counts{
-			Accepted:     p.sealed + len(p.fill.items),
+			Accepted:     p.sealed + p.fill.size(),
 			Buffered:     buffered,
 			InFlight:     p.inFlight,
 			Delivered:    total(p.settled[telemetry.Delivered][:]),
@@ -85,7 +85,7 @@ func (p *Partition[T]) Observe(o *telemetry.Observation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	buffered, bytes := p.held()
-	o.Accepted += p.sealed + len(p.fill.items)
+	o.Accepted += p.sealed + p.fill.size()
 	for reason, n := range p.rejected {
 		o.Rejected[reason] += n
 	}
@@ -115,9 +115,17 @@ func (p *Partition[T]) Dump() []T {
 	n, _ := p.held()
 	items := make([]T, 0, n)
 	for _, b := range p.ready {
-		items = append(items, b.items...)
+		items = p.show(items, b.items, b.page, b.ends)
 	}
-	return append(items, p.fill.items...)
+	return p.show(items, p.fill.items, p.fill.page, p.fill.ends)
+}
+
+// show appends what is held, as copies. It requires that mu is held.
+func (p *Partition[T]) show(to, items []T, page []byte, ends []int) []T {
+	if p.cfg.Pages {
+		return unpacked(to, slices.Clone(page), ends)
+	}
+	return append(to, items...)
 }
 
 // Look shows the items that Dump would copy, batch by batch, the newest first,
@@ -147,7 +155,7 @@ func (p *Partition[T]) Size() int {
 
 // held is what is buffered. It requires that mu is held.
 func (p *Partition[T]) held() (items, bytes int) {
-	items, bytes = len(p.fill.items), p.fill.bytes
+	items, bytes = p.fill.size(), p.fill.volume()
 	for _, b := range p.ready {
 		items += b.size
 		bytes = sum(bytes, b.bytes)

@@ -131,6 +131,9 @@ func (p *Partition[T]) dispatch(ctx context.Context, now time.Time) {
 	}
 	for _, b := range p.launched {
 		b.started = now
+		if p.cfg.Pages {
+			p.unpack(b)
+		}
 		b.first = content[T]{items: b.items, id: p.newID()}
 		_, b.flush = p.cfg.Recorder.StartFlush(ctx, telemetry.FlushInfo{
 			Partition: p.cfg.Index,
@@ -228,7 +231,7 @@ func (p *Partition[T]) mayChange() bool {
 func (p *Partition[T]) empty() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.flights) == 0 && len(p.ready) == 0 && len(p.fill.items) == 0
+	return len(p.flights) == 0 && len(p.ready) == 0 && p.fill.size() == 0
 }
 
 // rearm forgets an alarm that has gone off, and sets the one for the batch being
@@ -236,7 +239,7 @@ func (p *Partition[T]) empty() bool {
 func (p *Partition[T]) rearm(now time.Time) {
 	if !p.alarm.IsZero() && !now.Before(p.alarm) {
 		p.alarm = time.Time{}
-		if len(p.fill.items) > 0 && !p.fill.due && !p.fill.flushAt.IsZero() {
+		if p.fill.size() > 0 && !p.fill.due && !p.fill.flushAt.IsZero() {
 			p.alert(now, p.fill.flushAt)
 		}
 	}

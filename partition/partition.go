@@ -35,6 +35,8 @@ type Config[T any] struct {
 	FlushGrace    time.Duration
 
 	Store    Store[T] // nil: a slice of items and nothing else
+	Pages    bool     // the bytes of items are kept in pages: T is []byte
+	Witness  Witness  // nil: nobody
 	Recorder *telemetry.Recorder
 	Log      *Log
 	Anywhere *Waiters // inserts that take room in any partition of the buffer
@@ -79,10 +81,8 @@ type Partition[T any] struct {
 
 	// Fixed by New.
 	cfg      Config[T]
-	pointers bool    // T holds pointers: a used slice is cleared before it waits for reuse
-	limit    int     // attempts of a batch; 0: without end
-	witness  Witness // the Store, where it is one; else nil
-	merges   bool    // the Store is a Merger
+	pointers bool // a used slice is cleared before it waits for reuse: items hold pointers, and not just into a page that is kept too
+	limit    int  // attempts of a batch; 0: without end
 	wake     chan struct{}
 	timer    *time.Timer             // signals
 	cancel   context.CancelCauseFunc // ends every attempt's context
@@ -111,13 +111,11 @@ type Partition[T any] struct {
 func New[T any](ctx context.Context, cfg Config[T]) *Partition[T] {
 	p := &Partition[T]{
 		cfg:      cfg,
-		pointers: holdsPointers(reflect.TypeFor[T]()),
+		pointers: !cfg.Pages && holdsPointers(reflect.TypeFor[T]()),
 		limit:    cfg.Retry.Limit(cfg.DeadLetter != nil),
 		wake:     make(chan struct{}, 1),
 		stopped:  make(chan struct{}),
 	}
-	p.witness, _ = cfg.Store.(Witness)
-	_, p.merges = cfg.Store.(Merger)
 	p.timer = time.AfterFunc(time.Hour, p.signal)
 	p.timer.Stop()
 	p.renew()
@@ -154,7 +152,7 @@ func (p *Partition[T]) close() {
 	p.closed.Store(true)
 	// What is being filled is empty from here on, and so the fast path sends every
 	// insert to the one that sees closed.
-	if len(p.fill.items) > 0 {
+	if p.fill.size() > 0 {
 		p.seal(flusher.Shutdown)
 	}
 }

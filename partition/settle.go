@@ -101,8 +101,8 @@ func (p *Partition[T]) fail(b *batch[T], c *content[T], f failure, now time.Time
 func (p *Partition[T]) failed(b *batch[T], c *content[T], f failure) {
 	p.newest = f.err
 	b.flush.AttemptFailed(c.attempt, len(c.items), f.class)
-	if p.witness != nil {
-		p.witness.Failed(f.err)
+	if p.cfg.Witness != nil {
+		p.cfg.Witness.Failed(f.err)
 	}
 }
 
@@ -217,8 +217,8 @@ func (p *Partition[T]) settle(b *batch[T], n int, outcome telemetry.Outcome, cla
 		b.delivered += n
 	} else {
 		b.class, b.failure = class, cause
-		if p.witness != nil && outcome != telemetry.Returned {
-			p.witness.Lost(n, outcome, cause)
+		if p.cfg.Witness != nil && outcome != telemetry.Returned {
+			p.cfg.Witness.Lost(n, outcome, cause)
 		}
 	}
 	for _, barrier := range b.barriers {

@@ -6,31 +6,23 @@ import (
 	"github.com/go-databuffer/databuffer/telemetry"
 )
 
-// Store changes how the batch being filled keeps its items: it merges an item
-// into one that it holds, or keeps what an item points to in memory of its own.
-// It stands beside the slice of items, and a partition without a Store pays
-// nothing for it. Every method is called under the partition's lock, so a Store
-// needs none, and must neither block nor panic; Merge may end the goroutine.
+// Store merges an item into one that the batch being filled holds. It stands
+// beside the slice of items, and a partition without a Store pays nothing for it.
+// Every method is called under the partition's lock, so a Store needs none, and
+// must neither block nor panic; Merge may end the goroutine.
 type Store[T any] interface {
 	// Merge merges an item into one of the batch being filled, and tells whether
 	// it did. It comes before the question of room, since it takes none. An error
 	// refuses the item.
 	Merge(filling []T, item T) (merged bool, err error)
-	// Keep returns what is to be held for an item, at this index of the batch.
-	Keep(index int, item T) T
+	// Keep tells that an item was not merged, and is held at this index of the batch.
+	Keep(index int, item T)
 	// Sealed tells that the batch being filled was closed: the next begins at
 	// index 0.
 	Sealed()
-	// Free tells that nobody reads the items of a batch any more.
-	Free(items []T)
 }
 
-// A Merger is a Store whose Merge merges. An insert that waits for room there may
-// need none any more, once an item that it can be merged into was accepted.
-type Merger interface{ Merges() }
-
-// A Witness is a Store that wants to know what fails, beyond what is counted and
-// logged.
+// A Witness wants to know what fails, beyond what is counted and logged.
 type Witness interface {
 	// Failed tells of an attempt that failed. The partition's goroutine calls it,
 	// without the lock.
@@ -54,7 +46,7 @@ func (e *Progress) Error() string { return e.Err.Error() }
 func (e *Progress) Unwrap() error { return e.Err }
 
 // Merge has the Store merge an item if it can, and is else Append by way of the
-// Store. It is the fast path of a partition whose Store merges, for items that
+// Store. It is the fast path of a partition with a Store, for items that
 // come without a size and without a link; where it reports false and no error,
 // Accept has the answer. An error refuses the item.
 func (p *Partition[T]) Merge(item T) (accepted bool, err error) {
@@ -64,24 +56,11 @@ func (p *Partition[T]) Merge(item T) (accepted bool, err error) {
 		return accepted, err
 	}
 	if n := len(p.fill.items); uint(n-1) < p.fill.last {
-		p.fill.items = append(p.fill.items, p.cfg.Store.Keep(n, item))
+		p.fill.items = append(p.fill.items, item)
+		p.cfg.Store.Keep(n, item)
 		return true, nil
 	}
 	return false, nil
-}
-
-// AppendSized is Append for an item that comes with a size and goes through the
-// Store.
-func (p *Partition[T]) AppendSized(item T, size int) bool {
-	p.mu.Lock()
-	if n := len(p.fill.items); uint(n-1) < p.fill.last && size < p.cfg.MaxBytes-p.fill.bytes {
-		p.fill.items = append(p.fill.items, p.cfg.Store.Keep(n, item))
-		p.fill.bytes += size
-		p.mu.Unlock()
-		return true
-	}
-	p.mu.Unlock()
-	return false
 }
 
 // merge has the Store merge an offer of one item, if it can. It requires that mu
@@ -113,6 +92,6 @@ func (p *Partition[T]) mergeOne(item T, link trace.SpanContext) (merged bool, er
 // requires that mu is held.
 func (p *Partition[T]) store(n int) {
 	for i := len(p.fill.items) - n; i < len(p.fill.items); i++ {
-		p.fill.items[i] = p.cfg.Store.Keep(i, p.fill.items[i])
+		p.cfg.Store.Keep(i, p.fill.items[i])
 	}
 }

@@ -47,7 +47,7 @@ func (w *Writer) start(last *run) error {
 	default:
 		return ErrRunning
 	}
-	w.run.Store(w.begin(last.buffer.Again(w.store)))
+	w.run.Store(w.begin(last.buffer.Again(w.shape)))
 	return nil
 }
 

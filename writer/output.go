@@ -40,7 +40,7 @@ func (o *serialOutput) Flush(ctx context.Context, batch flusher.Batch[[]byte]) e
 	case <-ctx.Done(): // Stop does not wait for a callback
 		return context.Cause(ctx)
 	}
-	rest := join(batch.Items)[o.cut:]
+	rest := joined(batch.Items)[o.cut:]
 	n, err := o.to.Write(rest)
 	switch {
 	case n >= len(rest):
@@ -60,6 +60,14 @@ func (o *serialOutput) Flush(ctx context.Context, batch flusher.Batch[[]byte]) e
 		err = io.ErrShortWrite
 	}
 	return o.advance(batch.Items, n, err)
+}
+
+// joined is the bytes of the Writes, of which there is at least one, in one piece:
+// they stand one behind the other in a page, and what an attempt leaves over are
+// the last ones of them.
+func joined(writes [][]byte) []byte {
+	first, last := writes[0], writes[len(writes)-1]
+	return first[:cap(first)-cap(last)+len(last)]
 }
 
 // advance notes that n bytes more are written, but not all, because of err. It

@@ -141,7 +141,7 @@ func (r *run) conclude(left error) error {
 	lost := r.failures.sum(r.tally)
 	var errs []error
 	if back, ok := left.(*buffer.ShutdownError[[]byte]); ok {
-		// The bytes are those of an arena that the output may still read.
+		// The bytes are those of a page that the output may still read.
 		errs = append(errs, &buffer.ShutdownError[[]byte]{
 			Undelivered: cloned(back.Undelivered), InDoubt: cloned(back.InDoubt), Err: back.Err,
 		})

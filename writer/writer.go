@@ -83,7 +83,7 @@ func New(output io.Writer, cfg buffer.Config[[]byte], callbacks ...Periodic) (*W
 	if cfg.DeadLetter != nil {
 		cfg.DeadLetter = deadLetter{cfg.DeadLetter, w.inside}
 	}
-	b, err := buffer.NewStored(cfg, w.store)
+	b, err := buffer.NewStored(cfg, w.shape)
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +91,9 @@ func New(output io.Writer, cfg buffer.Config[[]byte], callbacks ...Periodic) (*W
 	return w, nil
 }
 
-// store makes what keeps the bytes of a run.
-func (w *Writer) store() partition.Store[[]byte] {
-	return newArena(w.most, w.failures)
+// shape has the partition of a run keep bytes.
+func (w *Writer) shape(p *partition.Config[[]byte]) {
+	p.Pages, p.Witness = true, w.failures
 }
 
 // Write accepts p, of which it keeps a copy, and returns len(p): the bytes are in
@@ -108,7 +108,7 @@ func (w *Writer) store() partition.Store[[]byte] {
 func (w *Writer) Write(p []byte) (int, error) {
 	// All that most Writes do.
 	r := w.run.Load()
-	if len(p) > 0 && !r.tracing.Load() && r.partition.AppendSized(p, len(p)) {
+	if len(p) > 0 && !r.tracing.Load() && r.partition.AppendBytes(p) {
 		return len(p), nil
 	}
 	return w.insert(r, p)
@@ -129,7 +129,7 @@ func (w *Writer) insert(r *run, p []byte) (int, error) {
 	case n == 0:
 		return 0, nil
 	case n > w.most:
-		p = bytes.Clone(p) // the arena keeps it as it is
+		p = bytes.Clone(p) // it is a page of its own
 	}
 	r.waiting.Add(int64(n))
 	err := r.buffer.Insert(context.Background(), p)

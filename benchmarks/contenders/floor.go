@@ -24,9 +24,10 @@ type desk[T any] struct {
 	_     [128]byte
 	mu    sync.Mutex
 	items []T
-	full  [][]T     // for the goroutine; two at most
+	full  [][]T     // for the goroutine
+	taken int       // batches that it has, or may take: one at most, as a partition of ours has one in flight
 	free  [][]T     // from it
-	room  sync.Cond // in full
+	room  sync.Cond // for another
 	_     [128]byte
 
 	wake chan struct{}
@@ -65,13 +66,14 @@ func (d *desk[T]) insert(ctx context.Context, item *T, size int) error {
 // turn begins another batch, when there is room for the one that is full. It
 // requires that mu is held.
 func (d *desk[T]) turn() {
-	for len(d.full) == 2 {
+	for d.taken == 1 {
 		d.room.Wait()
 	}
 	if len(d.items) == 0 {
 		return // somebody else has
 	}
 	d.full, d.items = append(d.full, d.items), nil
+	d.taken++
 	if n := len(d.free); n > 0 {
 		d.items, d.free = d.free[n-1], d.free[:n-1]
 	}
@@ -96,7 +98,8 @@ func (d *desk[T]) run(take func([]T)) {
 			take(batch)
 			d.mu.Lock()
 			d.free = append(d.free, batch[:0])
-			d.room.Signal()
+			d.taken--
+			d.room.Broadcast()
 		}
 		d.mu.Unlock()
 	}

@@ -176,8 +176,8 @@ func (l *locked) Write(p []byte) (int, error) {
 type pages struct {
 	desk[byte]
 	ends []uint32
-	out io.Writer
-	err error // of the goroutine; read it after done
+	out  io.Writer
+	err  error // of the goroutine; read it after done
 }
 
 func newPages(out io.Writer) *pages {

@@ -63,7 +63,7 @@ const (
 func draw(s model.Source) scene {
 	sc := scene{cfg: buffer.Config[[]byte]{Name: "model", FlushInterval: -1, Logger: slog.New(slog.DiscardHandler)}}
 	sc.cfg.MaxBytes = s.Int(1, 60)
-	if s.Chance(10) { // more than an arena holds at first
+	if s.Chance(10) { // more than a page holds at first
 		sc.scale = 2000
 		sc.cfg.MaxBytes = s.Int(1, 200) * 1000
 	}

@@ -1,0 +1,81 @@
+package partition
+
+import "slices"
+
+// With Config.Pages, where T is []byte, a partition keeps the bytes of its items in
+// one piece: the batch being filled is a page, and where in it each item ends. What
+// the Flusher is given are slices of the page, made when the batch goes there; the
+// capacity of each is the rest of the page. So a short insert writes nothing but
+// its bytes and a number. An item of more than MaxBytes is not copied, but a page
+// of its own.
+
+// firstPage is how large a page is at first, where MaxBytes is more.
+const firstPage = 64 << 10
+
+// AppendBytes is Append for a partition with Pages. It takes what goes into the
+// page as it is, and does not fill it.
+func (p *Partition[T]) AppendBytes(bytes []byte) bool {
+	p.mu.Lock()
+	n, at := len(p.fill.ends), len(p.fill.page)
+	if uint(n-1) < p.fill.last && n < cap(p.fill.ends) && len(bytes) < cap(p.fill.page)-at {
+		p.fill.page = p.fill.page[:at+len(bytes)]
+		copy(p.fill.page[at:], bytes)
+		p.fill.ends = p.fill.ends[:n+1]
+		p.fill.ends[n] = at + len(bytes)
+		p.mu.Unlock()
+		return true
+	}
+	p.mu.Unlock()
+	return false
+}
+
+// write appends items to the page. It requires that mu is held, and that there is
+// room for all but one that is the first.
+func (p *Partition[T]) write(items []T) {
+	for _, bytes := range inBytes(items) {
+		if len(bytes) > p.cfg.MaxBytes {
+			p.fill.page = bytes[:len(bytes):len(bytes)]
+		} else {
+			p.grow(len(bytes))
+			p.fill.page = append(p.fill.page, bytes...)
+		}
+		p.fill.ends = append(p.fill.ends, len(p.fill.page))
+	}
+}
+
+// grow makes room in the page for n bytes: twice as much as there was, but never
+// more than MaxBytes. It requires that mu is held.
+func (p *Partition[T]) grow(n int) {
+	page, need := p.fill.page, sum(len(p.fill.page), n)
+	if need <= cap(page) {
+		return
+	}
+	size := max(cap(page), firstPage/2)
+	if size > p.cfg.MaxBytes/2 {
+		size = p.cfg.MaxBytes
+	} else {
+		size *= 2
+	}
+	p.fill.page = append(make([]byte, 0, max(size, need)), page...)
+	clear(p.fill.items[:cap(p.fill.items)]) // they hold the page before
+}
+
+// unpack makes the items of a batch that is closed, of what its page holds. The
+// caller is run, and nobody has the batch but it.
+func (p *Partition[T]) unpack(b *batch[T]) {
+	b.items = unpacked(slices.Grow(b.items[:0], len(b.ends)), b.page, b.ends)
+}
+
+// unpacked appends the items of a page.
+func unpacked[T any](items []T, page []byte, ends []int) []T {
+	all := inBytes(items)
+	start := 0
+	for _, end := range ends {
+		all = append(all, page[start:end])
+		start = end
+	}
+	return *any(&all).(*[]T)
+}
+
+// inBytes are the items as what they are.
+func inBytes[T any](items []T) [][]byte { return *any(&items).(*[][]byte) }
