@@ -18,6 +18,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/go-databuffer/databuffer/buffer"
+	"github.com/go-databuffer/databuffer/examples/funnel/ingest"
+	"github.com/go-databuffer/databuffer/examples/funnel/store"
 )
 
 func TestARequestIsNeverSpreadOverTwoBatches(t *testing.T) {
@@ -214,4 +216,76 @@ func TestShutdownSaysWhatItCouldNotSend(t *testing.T) {
 	doubt := slices.IndexFunc(both, func(err error) bool { return errors.Is(err, ErrInDoubt) })
 	require.GreaterOrEqual(t, doubt, 0, "%v", both)
 	assert.ErrorIs(t, both[1-doubt], buffer.ErrClosed)
+}
+
+func TestWhereTheBrokersDoNotSayTheOffsetStoredIsNotSaid(t *testing.T) {
+	t.Parallel()
+	cluster := fake(t)
+	var m memory
+	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
+	f := start(t, &m, cfg)
+	stored := whenOwned(t, f)
+	written := kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: cfg.Topic, Err: kerr.RequestTimedOut}
+	forgotten := kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: cfg.Topic, Err: kerr.DuplicateSequenceNumber}
+	cluster.Fault(written, forgotten)
+	require.ErrorIs(t, f.Accept(t.Context(), numbered(0, 10), stored), ingest.ErrElsewhere, "they are in the topic")
+	cluster.Fault(written, forgotten)
+	require.NoError(t, f.Accept(t.Context(), numbered(10, 10), false))
+	require.NoError(t, f.Accept(t.Context(), numbered(20, 10), stored))
+	eventually(t, func() bool { return m.len() >= 30 }, "all readings are stored")
+	assert.Len(t, m.values(), 30)
+}
+
+func TestRequestsOfOneBatchHaveTheirOwnOffsets(t *testing.T) {
+	t.Parallel()
+	cluster := fake(t)
+	m := memory{refuse: func(row store.Row) bool { return row.Value == 35 }}
+	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
+	f := start(t, &m, cfg)
+	f.owns(t, 1)
+	release := make(chan struct{})
+	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.SleepControl(func() { <-release })
+		return nil, nil, false
+	})
+	const requests, each = 6, 10
+	var (
+		answers [requests]error
+		all     sync.WaitGroup
+	)
+	for i := range requests {
+		before := f.Stats().Waiting
+		all.Go(func() { answers[i] = f.Accept(t.Context(), numbered(i*each, each), true) })
+		eventually(t, func() bool {
+			return f.Stats().Waiting > before || i == 0 && f.producer.lanes[0].open.Load() > 0
+		}, "it waits, or is being sent")
+	}
+	close(release)
+	all.Wait()
+	for i, err := range answers {
+		if i == 3 {
+			require.ErrorIs(t, err, ErrRejected, "it has the reading that was refused")
+			continue
+		}
+		require.NoError(t, err, "request %d", i)
+	}
+	assert.Len(t, batches(t, cluster.ListenAddrs(), cfg.Topic, 0), 2)
+}
+
+func TestPartitionsThatAreAddedAreWrittenTo(t *testing.T) {
+	t.Parallel()
+	cluster := fake(t)
+	var m memory
+	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
+	f := start(t, &m, cfg)
+	_, err := kadm.NewClient(f.admin).UpdatePartitions(t.Context(), 3, cfg.Topic)
+	require.NoError(t, err)
+	// So that the lane asks now, and not when it does so anyway.
+	cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: cfg.Topic, Err: kerr.NotLeaderForPartition})
+	for i := range 7 {
+		require.NoError(t, f.Accept(t.Context(), numbered(i*10, 10), false))
+	}
+	for partition := range int32(3) {
+		assert.NotEmpty(t, batches(t, cluster.ListenAddrs(), cfg.Topic, partition))
+	}
 }

@@ -328,7 +328,20 @@ func TestABatchIsGivenUpAfterSomeTime(t *testing.T) {
 	})
 }
 
-func TestALeaderThatMovesIsFound(t *testing.T) {
+func TestALeaderThatHasMovedIsFound(t *testing.T) {
+	t.Parallel()
+	cluster := fake(t, kfake.NumBrokers(3))
+	s := startSender(t, cluster.ListenAddrs(), Config{Partitions: 1})
+	id := s.id
+	for turn := range int64(6) {
+		require.NoError(t, cluster.MoveTopicPartition(s.topic, 0, int32(turn%3)))
+		s.taken(t, 0, 10, 10*turn)
+		assert.EqualValues(t, turn%3, s.leaders[0])
+	}
+	assert.Equal(t, id, s.id, "the new one has the sequence numbers of the old")
+}
+
+func TestWhileLeadersMoveNothingIsLostOrTwice(t *testing.T) {
 	t.Parallel()
 	cluster := fake(t, kfake.NumBrokers(3))
 	var m memory
