@@ -289,3 +289,28 @@ func TestPartitionsThatAreAddedAreWrittenTo(t *testing.T) {
 		assert.NotEmpty(t, batches(t, cluster.ListenAddrs(), cfg.Topic, partition))
 	}
 }
+
+func TestShutdownDoesNotDoubtWhatWasRefused(t *testing.T) {
+	t.Parallel()
+	cluster := fake(t)
+	var m memory
+	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
+	f := start(t, &m, cfg)
+	f.owns(t, 1)
+	// The batch is refused for the moment, and then there is nobody to send it to.
+	cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: cfg.Topic, Err: kerr.NotEnoughReplicas})
+	nobody := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: cfg.Topic, Err: kerr.LeaderNotAvailable, Count: -1})
+	answer := make(chan error, 1)
+	go func() { answer <- f.Accept(t.Context(), numbered(0, 30), false) }()
+	eventually(t, func() bool { return nobody.Hits() > 0 }, "the brokers are asked again")
+
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	left, ok := errors.AsType[*ShutdownError](f.Shutdown(ctx))
+	require.True(t, ok)
+	assert.Equal(t, 30, left.Unsent)
+	err := <-answer
+	require.ErrorIs(t, err, buffer.ErrClosed, "none was taken")
+	require.NotErrorIs(t, err, ErrInDoubt)
+	require.Zero(t, cluster.PartitionInfo(cfg.Topic, 0).HighWatermark)
+}
