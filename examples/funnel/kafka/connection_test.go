@@ -36,6 +36,8 @@ const (
 
 // network connects clients to brokers, and may break connections.
 type network struct {
+	t *testing.T
+
 	next  atomic.Int32  // the fate of the next produce request
 	deaf  atomic.Bool   // no connection comes about, and none is refused
 	last  atomic.Bool   // deaf, as soon as a request is delayed
@@ -47,7 +49,7 @@ type network struct {
 }
 
 func newNetwork(t *testing.T) *network {
-	n := &network{delay: make(chan struct{}, 1), letGo: make(chan struct{})}
+	n := &network{t: t, delay: make(chan struct{}, 1), letGo: make(chan struct{})}
 	t.Cleanup(n.arrive)
 	return n
 }
@@ -86,6 +88,9 @@ func (c *connection) Write(request []byte) (int, error) {
 	if kmsg.Key(binary.BigEndian.Uint16(request[4:])) != kmsg.Produce {
 		return c.Conn.Write(request)
 	}
+	if fate(c.fate.Load()) != arrives {
+		return 0, io.ErrClosedPipe // broken, which the client is about to find
+	}
 	f := fate(c.network.next.Swap(int32(arrives)))
 	c.fate.Store(int32(f))
 	switch f {
@@ -100,8 +105,10 @@ func (c *connection) Write(request []byte) (int, error) {
 		request = bytes.Clone(request)
 		c.network.late.Go(func() {
 			<-c.network.letGo
-			_, _ = c.Conn.Write(request)
-			_, _ = c.Conn.Read(make([]byte, 4)) // the broker has taken it
+			_, err := c.Conn.Write(request)
+			assert.NoError(c.network.t, err, "what was delayed")
+			_, err = c.Conn.Read(make([]byte, 4))
+			assert.NoError(c.network.t, err, "the answer to what was delayed")
 			_ = c.Conn.Close()
 		})
 		if c.network.last.Load() {
@@ -134,12 +141,28 @@ func (c *connection) Close() error {
 	return c.Conn.Close()
 }
 
-// SetReadDeadline implements net.Conn. What is delayed is none of the client's.
+// SetDeadline implements net.Conn. What is delayed is none of the client's.
+func (c *connection) SetDeadline(at time.Time) error {
+	if fate(c.fate.Load()) == delayed {
+		return nil
+	}
+	return c.Conn.SetDeadline(at)
+}
+
+// SetReadDeadline implements net.Conn.
 func (c *connection) SetReadDeadline(at time.Time) error {
 	if fate(c.fate.Load()) == delayed {
 		return nil
 	}
 	return c.Conn.SetReadDeadline(at)
+}
+
+// SetWriteDeadline implements net.Conn.
+func (c *connection) SetWriteDeadline(at time.Time) error {
+	if fate(c.fate.Load()) == delayed {
+		return nil
+	}
+	return c.Conn.SetWriteDeadline(at)
 }
 
 func TestABatchIsWrittenOnceWhereConnectionsBreak(t *testing.T) {
@@ -199,10 +222,10 @@ func TestABatchInDoubtMayArriveLaterWhole(t *testing.T) {
 	s.taken(t, 0, 30, 10)
 	assert.NotEqual(t, id, s.id, "or it would be taken for the one in doubt")
 	n.arrive()
-	eventually(t, func() bool { return len(s.written(t, 0)) == 3 }, "the one in doubt arrives")
-	late := s.written(t, 0)[2].header
-	assert.Equal(t, id, late.ProducerID)
-	assert.EqualValues(t, 20, late.NumRecords)
+	written := s.written(t, 0)
+	require.Equal(t, 3, len(written), "the one in doubt has arrived")
+	assert.Equal(t, id, written[2].header.ProducerID)
+	assert.EqualValues(t, 20, written[2].header.NumRecords)
 	s.taken(t, 0, 40, 60)
 }
 
