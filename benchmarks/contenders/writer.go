@@ -26,7 +26,7 @@ const (
 	MutexBufio = "bufio.Writer under a mutex"
 
 	// FloorWriter is the least that is left of it where a goroutine writes.
-	FloorWriter = "floor: mutex + copy, batches handed to a goroutine"
+	FloorWriter = "floor: mutex + copy + goroutine"
 )
 
 // held is how many bytes of writes are gathered: what a writer of ours does by
