@@ -77,8 +77,8 @@ func (s *sender) ready(ctx context.Context) error {
 // noOffset. Its errors are
 //
 //   - ErrNotSent: the brokers did not take the batch
-//   - the cause of ctx, where that ended before anything was sent
-//   - ErrInDoubt: an attempt was sent whose outcome is not known
+//   - the cause of ctx, where that ended and they had not taken it
+//   - ErrInDoubt: an attempt was sent, and what became of it is not known
 func (s *sender) send(ctx context.Context, partition int32, round []*request) (first int64, err error) {
 	trying, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
