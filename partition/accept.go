@@ -170,7 +170,7 @@ func (p *Partition[T]) take(offer *Offer[T], link trace.SpanContext) (sealed boo
 		if p.fill.size() == 0 {
 			p.begin()
 		}
-		if p.cfg.Pages {
+		if p.cfg.Pages != nil {
 			p.write(items[:n])
 		} else {
 			p.fill.items = append(p.fill.items, items[:n]...)

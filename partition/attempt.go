@@ -19,7 +19,7 @@ import (
 type attempt[T any] struct {
 	batch     *batch[T]
 	content   *content[T]
-	view      flusher.Batch[T] // what the Flusher is given
+	view      flusher.Batch[T] // what the Flusher is given; without Items where that is the page
 	cancel    context.CancelFunc
 	started   time.Time
 	giveUpAt  time.Time // when timeout and grace are over; zero: never
@@ -90,6 +90,10 @@ func (p *Partition[T]) attempt(ctx context.Context, a *attempt[T], to flusher.Fl
 	// So it ended unless something else is written over it.
 	a.err, a.class, a.verdict = flusher.ErrGoexit, telemetry.ClassGoexit, final
 	defer p.report(ctx, a)
+	if a.view.Items == nil {
+		a.returned(p.cfg.Pages.FlushPage(ctx, a.batch.page, a.batch.ends))
+		return
+	}
 	a.returned(to.Flush(ctx, a.view))
 }
 
@@ -101,7 +105,7 @@ var final = flusher.Verdict{Whole: true, Final: true}
 func (a *attempt[T]) returned(err error) {
 	var verdict flusher.Verdict
 	if err != nil {
-		verdict = flusher.Inspect(err, len(a.view.Items))
+		verdict = flusher.Inspect(err, a.content.size)
 	}
 	a.err, a.class, a.verdict = err, telemetry.ClassNone, verdict
 }

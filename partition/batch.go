@@ -11,7 +11,7 @@ import (
 // outcome and no attempt over it runs any more, but for an abandoned one.
 type batch[T any] struct {
 	// Written when the batch is closed, then only read.
-	items   []T // the whole slice, for reuse; with Pages, made when the batch goes in flight
+	items   []T // the whole slice, for reuse; with Pages, empty until somebody asks for them
 	page    []byte
 	ends    []int
 	size    int // items
@@ -53,7 +53,8 @@ func (fill *filling[T]) close(trigger flusher.Trigger) *batch[T] {
 // content is what one attempt is given: a batch's items, or what a Partial or a
 // bisection made of them. One content has one ID, over all its attempts.
 type content[T any] struct {
-	items     []T
+	size      int // items; it does not change
+	items     []T // nil: they are in the batch's page
 	id        flusher.ID
 	parent    *content[T]     // whose items it was taken from; nil for a batch's first
 	attempt   int             // how many have begun

@@ -19,10 +19,7 @@ func (p *Partition[T]) giveBack() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, b := range p.ready {
-		if p.cfg.Pages {
-			p.unpack(b)
-		}
-		p.undelivered = append(p.undelivered, b.items...)
+		p.undelivered = p.show(p.undelivered, b.items, b.page, b.ends)
 		p.settled[telemetry.Returned][telemetry.ClassShutdown] += b.size
 		for _, barrier := range b.barriers {
 			barrier.settle(0, ErrClosed)
@@ -52,10 +49,11 @@ func (p *Partition[T]) giveBackFlight(b *batch[T], now time.Time) {
 
 // giveBackContent is giveBack for a content, over which an attempt runs or not.
 func (p *Partition[T]) giveBackContent(b *batch[T], c *content[T], running bool) {
+	p.unpack(b, c)
 	if running || slices.ContainsFunc(p.abandoned, func(a *attempt[T]) bool { return c.coveredBy(a.content) }) {
 		p.inDoubt = append(p.inDoubt, c.items...)
 	} else {
 		p.undelivered = append(p.undelivered, c.items...)
 	}
-	p.settle(b, len(c.items), telemetry.Returned, telemetry.ClassShutdown, ErrClosed)
+	p.settle(b, c.size, telemetry.Returned, telemetry.ClassShutdown, ErrClosed)
 }

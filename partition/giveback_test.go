@@ -30,7 +30,7 @@ func still(t *testing.T) (*Partition[int], *attempt[int]) {
 	p.Close()
 	<-p.Stopped()
 	b := &batch[int]{items: []int{1, 2, 3}, size: 3, left: 3}
-	b.first = content[int]{items: b.items, attempt: 1}
+	b.first = content[int]{size: 3, items: b.items, attempt: 1}
 	a := &b.opening
 	a.batch, a.content, a.cancel = b, &b.first, func() {}
 	a.view.Items = b.items

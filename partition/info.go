@@ -122,7 +122,7 @@ func (p *Partition[T]) Dump() []T {
 
 // show appends what is held, as copies. It requires that mu is held.
 func (p *Partition[T]) show(to, items []T, page []byte, ends []int) []T {
-	if p.cfg.Pages {
+	if p.cfg.Pages != nil {
 		return unpacked(to, slices.Clone(page), ends)
 	}
 	return append(to, items...)

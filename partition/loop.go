@@ -131,10 +131,10 @@ func (p *Partition[T]) dispatch(ctx context.Context, now time.Time) {
 	}
 	for _, b := range p.launched {
 		b.started = now
-		if p.cfg.Pages {
-			p.unpack(b)
+		b.first = content[T]{size: b.size, id: p.newID()}
+		if p.cfg.Pages == nil {
+			b.first.items = b.items
 		}
-		b.first = content[T]{items: b.items, id: p.newID()}
 		_, b.flush = p.cfg.Recorder.StartFlush(ctx, telemetry.FlushInfo{
 			Partition: p.cfg.Index,
 			Items:     b.size,
@@ -160,7 +160,7 @@ func (p *Partition[T]) resume(ctx context.Context, b *batch[T], c *content[T], n
 	b.pop()
 	if c.attempt > 0 {
 		p.mu.Lock()
-		p.retried += len(c.items)
+		p.retried += c.size
 		p.mu.Unlock()
 	}
 	p.start(ctx, b, c, now)
@@ -187,14 +187,14 @@ func (p *Partition[T]) abandonOverdue(now time.Time) {
 			a.cancel()
 		}
 		p.mu.Lock()
-		p.lost += len(a.content.items)
+		p.lost += a.content.size
 		p.mu.Unlock()
 		f := p.overdue()
 		p.cfg.Recorder.Attempted(now.Sub(a.started), f.class)
 		if a.content.settled {
 			continue // by the late success of the one abandoned before
 		}
-		p.cfg.Log.Abandoned(len(a.content.items), f.err)
+		p.cfg.Log.Abandoned(a.content.size, f.err)
 		p.fail(b, a.content, f, now)
 	}
 }

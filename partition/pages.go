@@ -1,13 +1,25 @@
 package partition
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
-// With Config.Pages, where T is []byte, a partition keeps the bytes of its items in
-// one piece: the batch being filled is a page, and where in it each item ends. What
-// the Flusher is given are slices of the page, made when the batch goes there; the
-// capacity of each is the rest of the page. So a short insert writes nothing but
-// its bytes and a number. An item of more than MaxBytes is not copied, but a page
-// of its own.
+// A PageFlusher has a partition keep the bytes of its items, where T is []byte, in
+// one piece: the batch being filled is a page, and where in it each item ends. So a
+// short insert writes nothing but its bytes and a number. An item of more than
+// MaxBytes is not copied, but a page of its own.
+//
+// Items are made of a page only where an attempt over it has failed, or nobody is
+// to make one any more: they are slices of the page, and the capacity of each is
+// the rest of it.
+type PageFlusher interface {
+	// FlushPage is the first attempt over a batch, in place of the Flusher's
+	// Flush: the same with another view of the items. They stand one behind the
+	// other in page, and end at ends; both are read-only, and valid until it
+	// returns.
+	FlushPage(ctx context.Context, page []byte, ends []int) error
+}
 
 // firstPage is how large a page is at first, where MaxBytes is more.
 const firstPage = 64 << 10
@@ -17,11 +29,12 @@ const firstPage = 64 << 10
 func (p *Partition[T]) AppendBytes(bytes []byte) bool {
 	p.mu.Lock()
 	n, at := len(p.fill.ends), len(p.fill.page)
-	if uint(n-1) < p.fill.last && n < cap(p.fill.ends) && len(bytes) < cap(p.fill.page)-at {
-		p.fill.page = p.fill.page[:at+len(bytes)]
-		copy(p.fill.page[at:], bytes)
+	end := at + len(bytes)
+	if uint(n-1) < p.fill.last && n < cap(p.fill.ends) && end < cap(p.fill.page) {
+		p.fill.page = p.fill.page[:end]
 		p.fill.ends = p.fill.ends[:n+1]
-		p.fill.ends[n] = at + len(bytes)
+		p.fill.ends[n] = end
+		copy(p.fill.page[at:end], bytes)
 		p.mu.Unlock()
 		return true
 	}
@@ -60,10 +73,13 @@ func (p *Partition[T]) grow(n int) {
 	clear(p.fill.items[:cap(p.fill.items)]) // they hold the page before
 }
 
-// unpack makes the items of a batch that is closed, of what its page holds. The
-// caller is run, and nobody has the batch but it.
-func (p *Partition[T]) unpack(b *batch[T]) {
-	b.items = unpacked(slices.Grow(b.items[:0], len(b.ends)), b.page, b.ends)
+// unpack makes the items of what is still in the page of its batch. The caller is
+// run; an attempt may read the page meanwhile.
+func (p *Partition[T]) unpack(b *batch[T], c *content[T]) {
+	if c.items == nil {
+		b.items = unpacked(slices.Grow(b.items[:0], len(b.ends)), b.page, b.ends)
+		c.items = b.items
+	}
 }
 
 // unpacked appends the items of a page.

@@ -1,13 +1,14 @@
 package partition
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,16 +18,27 @@ import (
 	"github.com/go-databuffer/databuffer/telemetry"
 )
 
-// paged is a partition of pages whose batches go to flush.
-func paged(t *testing.T, most int, flush func(flusher.Batch[[]byte]) error) *Partition[[]byte] {
+// pageFunc is a function as a PageFlusher.
+type pageFunc func(page []byte, ends []int) error
+
+func (flush pageFunc) FlushPage(_ context.Context, page []byte, ends []int) error {
+	return flush(page, ends)
+}
+
+// paged is a partition of pages, which go to first, and when that fails to then,
+// with what else is to be set.
+func paged(t *testing.T, most int, first pageFunc, then flusher.Func[[]byte], set ...func(*Config[[]byte])) *Partition[[]byte] {
 	t.Helper()
 	recorder, err := telemetry.New(telemetry.Config{Name: "test"})
 	require.NoError(t, err)
-	p := New(context.Background(), Config[[]byte]{
-		Name: "test", MaxSize: most, MaxBytes: most, MaxInFlight: 1, Pages: true,
+	cfg := Config[[]byte]{
+		Name: "test", MaxSize: most, MaxBytes: most, MaxInFlight: 1, Pages: first, Flusher: then,
 		Recorder: recorder, Anywhere: new(Waiters), Log: NewLog(slog.New(slog.DiscardHandler), "test"),
-		Flusher: flusher.Func[[]byte](func(_ context.Context, batch flusher.Batch[[]byte]) error { return flush(batch) }),
-	})
+	}
+	for _, set := range set {
+		set(&cfg)
+	}
+	p := New(context.Background(), cfg)
 	t.Cleanup(func() {
 		p.Close()
 		<-p.Stopped()
@@ -50,16 +62,15 @@ func put(t *testing.T, p *Partition[[]byte], items ...string) (short int) {
 
 func TestPagesKeepTheBytesOfABatchInOnePiece(t *testing.T) {
 	var got []string
-	p := paged(t, 20, func(batch flusher.Batch[[]byte]) error {
-		whole := batch.Items[0][:0]
-		for _, item := range batch.Items {
-			require.Equal(t, cap(whole)-len(whole), cap(item), "the capacity is the rest of the page")
-			whole = whole[:len(whole)+len(item)]
-			got = append(got, string(item))
+	p := paged(t, 20, func(page []byte, ends []int) error {
+		start := 0
+		for _, end := range ends {
+			got = append(got, string(page[start:end]))
+			start = end
 		}
-		require.Equal(t, strings.Join(got, ""), string(whole))
+		assert.Len(t, page, start)
 		return nil
-	})
+	}, nil)
 	assert.Equal(t, 1, put(t, p, "first", "", "third", "4"), "the first of a page goes the long way, and where the ends have no room")
 	dump := p.Dump()
 	require.Len(t, dump, 4)
@@ -79,8 +90,11 @@ func must(barrier *Barrier, err error) *Barrier {
 	return barrier
 }
 
+// taken is a PageFlusher that has written the page.
+func taken([]byte, []int) error { return nil }
+
 func TestAPageGrowsUpToMaxBytes(t *testing.T) {
-	p := paged(t, 200_000, func(flusher.Batch[[]byte]) error { return nil })
+	p := paged(t, 200_000, taken, nil)
 	var sizes []int
 	for range 3 {
 		put(t, p, strings.Repeat("x", 40_000))
@@ -96,7 +110,7 @@ func TestAPageGrowsUpToMaxBytes(t *testing.T) {
 	p.mu.Unlock()
 	assert.False(t, p.AppendBytes([]byte("y")), "the one that fills it wakes run")
 
-	small := paged(t, 10, func(flusher.Batch[[]byte]) error { return nil })
+	small := paged(t, 10, taken, nil)
 	put(t, small, "x")
 	small.mu.Lock()
 	defer small.mu.Unlock()
@@ -106,13 +120,14 @@ func TestAPageGrowsUpToMaxBytes(t *testing.T) {
 func TestAnItemOfMoreThanMaxBytesIsAPageOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got [][]byte
-		p := paged(t, 4, func(batch flusher.Batch[[]byte]) error {
-			got = append(got, batch.Items...)
-			return nil
-		})
+		p := paged(t, 4, func(page []byte, _ []int) error {
+			got = append(got, page)
+			return errors.New("so that there are items")
+		}, func(context.Context, flusher.Batch[[]byte]) error { return nil })
 		large := []byte("large")
 		require.NoError(t, p.Accept(&Offer[[]byte]{Items: [][]byte{[]byte("ab")}, Sizes: []int{2}}, trace.SpanContext{}))
 		require.NoError(t, p.Accept(&Offer[[]byte]{Items: [][]byte{large}, Sizes: []int{5}}, trace.SpanContext{}))
+		time.Sleep(time.Second) // the backoffs are over
 		synctest.Wait()
 		require.Len(t, got, 2)
 		assert.Same(t, &large[0], &got[1][0], "it is not copied")
@@ -136,14 +151,14 @@ func TestPagesTakeTurns(t *testing.T) {
 			texts []string
 			gate  = make(chan struct{})
 		)
-		p := paged(t, 4, func(batch flusher.Batch[[]byte]) error {
+		p := paged(t, 4, func(page []byte, _ []int) error {
 			<-gate
 			mu.Lock()
 			defer mu.Unlock()
-			pages = append(pages, &batch.Items[0][0])
-			texts = append(texts, string(bytes.Join(batch.Items, nil)))
+			pages = append(pages, &page[0])
+			texts = append(texts, string(page))
 			return nil
-		})
+		}, nil)
 		put(t, p, "aa", "aa", "bb", "b") // the first is in flight
 		gate <- struct{}{}
 		synctest.Wait()
@@ -162,10 +177,12 @@ func TestPagesTakeTurns(t *testing.T) {
 
 func TestAPageThatWasOutgrownIsLetGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := paged(t, 4*firstPage, func(flusher.Batch[[]byte]) error { return nil })
+		failed := func([]byte, []int) error { return errors.New("so that there are items") }
+		p := paged(t, 4*firstPage, failed, func(context.Context, flusher.Batch[[]byte]) error { return nil })
 		flush := func(items ...string) {
 			put(t, p, items...)
 			require.NoError(t, p.Flush())
+			time.Sleep(time.Second) // the backoff is over
 			synctest.Wait()
 		}
 		flush("a", "b", "c", "d")
@@ -179,5 +196,113 @@ func TestAPageThatWasOutgrownIsLetGo(t *testing.T) {
 				assert.True(t, i == 0 || item == nil, "item %d is of a page before", i)
 			}
 		}
+	})
+}
+
+// What a page held has become items where somebody has to look at them: they
+// stand in the page.
+func TestAPageThatFailedBecomesItems(t *testing.T) {
+	tooMuch := errors.New("too much")
+	texts := func(items [][]byte) (texts []string) {
+		for _, item := range items {
+			texts = append(texts, string(item))
+		}
+		return texts
+	}
+	for _, c := range []struct {
+		name    string
+		failure error
+		again   []string // what the Flusher is given
+		dead    []string // what the dead letter is given
+		counts  Counts
+	}{
+		{"all", tooMuch, []string{"a", "", "ccc"}, nil, Counts{Accepted: 3, Delivered: 3, Retried: 3}},
+		{"some", flusher.Partial(tooMuch, 1, 2), []string{"", "ccc"}, nil, Counts{Accepted: 3, Delivered: 3, Retried: 2}},
+		{"all for good", flusher.Permanent(tooMuch), nil, []string{"a", "", "ccc"}, Counts{Accepted: 3, DeadLettered: 3}},
+		{"some for good", flusher.Partial(flusher.Permanent(tooMuch), 2), nil, []string{"ccc"}, Counts{Accepted: 3, Delivered: 2, DeadLettered: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var (
+					begin       *byte
+					again, dead []string
+				)
+				p := paged(t, 20, func(page []byte, _ []int) error {
+					begin = &page[0]
+					return c.failure
+				}, func(_ context.Context, batch flusher.Batch[[]byte]) error {
+					assert.Equal(t, 2, batch.Attempt)
+					again = texts(batch.Items)
+					if len(batch.Items) == 3 {
+						assert.Same(t, begin, &batch.Items[0][0], "not copied")
+						assert.Equal(t, cap(batch.Items[0])-1, cap(batch.Items[1]), "the capacity is the rest of the page")
+						assert.Equal(t, "accc", string(batch.Items[0][:4]))
+					}
+					return nil
+				}, func(cfg *Config[[]byte]) {
+					cfg.DeadLetter = flusher.Items(func(_ context.Context, items [][]byte) error {
+						dead = texts(items)
+						return nil
+					})
+				})
+				put(t, p, "a", "", "ccc")
+				_, reached := p.Wait(t.Context(), must(p.Sync()))
+				require.True(t, reached)
+				assert.Equal(t, c.again, again)
+				assert.Equal(t, c.dead, dead)
+				assert.Equal(t, c.counts, p.Info().Counts)
+			})
+		})
+	}
+}
+
+// A page is read by the attempt that was abandoned, and its items by the next.
+func TestAPageWhoseAttemptIsAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		var (
+			again int
+			read  []string // of the pages, late
+		)
+		p := paged(t, 2, func(page []byte, _ []int) error {
+			<-gate
+			read = append(read, string(page))
+			return nil
+		}, func(_ context.Context, batch flusher.Batch[[]byte]) error {
+			again = len(batch.Items)
+			return nil
+		}, func(cfg *Config[[]byte]) { cfg.FlushTimeout, cfg.FlushGrace = time.Second, time.Second })
+		put(t, p, "a", "b")
+		_, reached := p.Wait(t.Context(), must(p.Sync()))
+		require.True(t, reached)
+		assert.Equal(t, 2, again)
+		put(t, p, "c", "d") // into another page, as the first is still read
+		synctest.Wait()
+		gate <- struct{}{}
+		synctest.Wait()
+		assert.Len(t, read, 1)
+		close(gate)
+		synctest.Wait()
+		assert.ElementsMatch(t, []string{"ab", "cd"}, read)
+	})
+}
+
+// What Abort gives back are items, wherever they were.
+func TestPagesAreGivenBackAsItems(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		p := paged(t, 4, func([]byte, []int) error {
+			<-gate
+			return nil
+		}, nil, func(cfg *Config[[]byte]) { cfg.FlushGrace = time.Second })
+		put(t, p, "a", "", "aaa", "bb", "b")
+		synctest.Wait()
+		p.Abort()
+		<-p.Stopped()
+		undelivered, inDoubt, _ := p.Left()
+		assert.Equal(t, [][]byte{[]byte("bb"), []byte("b")}, undelivered)
+		assert.Equal(t, [][]byte{[]byte("a"), {}, []byte("aaa")}, inDoubt)
+		assert.Equal(t, Counts{Accepted: 5, Returned: 5}, p.Info().Counts)
+		close(gate)
 	})
 }

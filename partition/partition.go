@@ -34,9 +34,9 @@ type Config[T any] struct {
 	FlushTimeout  time.Duration
 	FlushGrace    time.Duration
 
-	Store    Store[T] // nil: a slice of items and nothing else
-	Pages    bool     // the bytes of items are kept in pages: T is []byte
-	Witness  Witness  // nil: nobody
+	Store    Store[T]    // nil: a slice of items and nothing else
+	Pages    PageFlusher // T is []byte, and the bytes of items are kept in pages; nil: they are not
+	Witness  Witness     // nil: nobody
 	Recorder *telemetry.Recorder
 	Log      *Log
 	Anywhere *Waiters // inserts that take room in any partition of the buffer
@@ -111,7 +111,7 @@ type Partition[T any] struct {
 func New[T any](ctx context.Context, cfg Config[T]) *Partition[T] {
 	p := &Partition[T]{
 		cfg:      cfg,
-		pointers: !cfg.Pages && holdsPointers(reflect.TypeFor[T]()),
+		pointers: cfg.Pages == nil && holdsPointers(reflect.TypeFor[T]()),
 		limit:    cfg.Retry.Limit(cfg.DeadLetter != nil),
 		wake:     make(chan struct{}, 1),
 		stopped:  make(chan struct{}),

@@ -34,7 +34,7 @@ func (p *Partition[T]) end(a *attempt[T], now time.Time, aborted bool) {
 		p.newest = nil
 		p.cfg.Recorder.Attempted(now.Sub(a.started), telemetry.ClassNone)
 		if !c.settled {
-			p.succeed(b, c, len(c.items))
+			p.succeed(b, c, c.size)
 		}
 		return
 	}
@@ -64,14 +64,14 @@ func (p *Partition[T]) succeed(b *batch[T], c *content[T], n int) {
 func (p *Partition[T]) succeedLate(b *batch[T], c *content[T]) {
 	b.todo = slices.DeleteFunc(b.todo, func(x *content[T]) bool {
 		if x.within(c) {
-			p.succeed(b, x, len(x.items))
+			p.succeed(b, x, x.size)
 			return true
 		}
 		return false
 	})
 	if b.running != nil {
 		if x := b.running.content; !x.settled && x.within(c) {
-			p.succeed(b, x, len(x.items))
+			p.succeed(b, x, x.size)
 			x.settled = true // what the running attempt returns changes nothing; its slot stays taken until then
 		}
 	}
@@ -85,10 +85,10 @@ func (p *Partition[T]) fail(b *batch[T], c *content[T], f failure, now time.Time
 		p.failDead(b, c, f, now)
 	case !f.verdict.Whole:
 		p.failPart(b, c, f, now)
-	case f.verdict.Final && f.class != telemetry.ClassGoexit && p.cfg.Retry.Bisect && len(c.items) > 1:
-		half := len(c.items) / 2
-		b.push(&content[T]{items: c.items[half:], id: p.newID(), parent: c})
-		b.push(&content[T]{items: c.items[:half:half], id: p.newID(), parent: c})
+	case f.verdict.Final && f.class != telemetry.ClassGoexit && p.cfg.Retry.Bisect && c.size > 1:
+		half := c.size / 2
+		b.push(&content[T]{size: c.size - half, items: c.items[half:], id: p.newID(), parent: c})
+		b.push(&content[T]{size: half, items: c.items[:half:half], id: p.newID(), parent: c})
 		c.items = nil // its parts hold what is left; their line of parents need not
 	case f.verdict.Final:
 		p.giveUp(b, c, f.class, f.err)
@@ -97,10 +97,12 @@ func (p *Partition[T]) fail(b *batch[T], c *content[T], f failure, now time.Time
 	}
 }
 
-// failed tells of an attempt that has failed.
+// failed tells of an attempt that has failed, and makes the items that are to be
+// looked at now.
 func (p *Partition[T]) failed(b *batch[T], c *content[T], f failure) {
+	p.unpack(b, c)
 	p.newest = f.err
-	b.flush.AttemptFailed(c.attempt, len(c.items), f.class)
+	b.flush.AttemptFailed(c.attempt, c.size, f.class)
 	if p.cfg.Witness != nil {
 		p.cfg.Witness.Failed(f.err)
 	}
@@ -110,11 +112,11 @@ func (p *Partition[T]) failed(b *batch[T], c *content[T], f failure) {
 // go on by their own class. What is given up comes first: it does not have to
 // wait for a backoff.
 func (p *Partition[T]) failPart(b *batch[T], c *content[T], f failure, now time.Time) {
-	if len(f.verdict.Permanent) == len(c.items) { // the content stays the same, and so does its ID
+	if len(f.verdict.Permanent) == c.size { // the content stays the same, and so does its ID
 		p.giveUp(b, c, telemetry.ClassPermanent, f.err)
 		return
 	}
-	p.succeed(b, c, len(c.items)-len(f.verdict.Retry)-len(f.verdict.Permanent))
+	p.succeed(b, c, c.size-len(f.verdict.Retry)-len(f.verdict.Permanent))
 	if len(f.verdict.Retry) > 0 {
 		p.retry(b, p.pick(c, f.verdict.Retry), f, now)
 	}
@@ -126,11 +128,11 @@ func (p *Partition[T]) failPart(b *batch[T], c *content[T], f failure, now time.
 
 // failDead is fail for an attempt of the dead letter.
 func (p *Partition[T]) failDead(b *batch[T], c *content[T], f failure, now time.Time) {
-	dropped, class := len(c.items), f.class
+	dropped, class := c.size, f.class
 	switch {
 	case !f.verdict.Whole:
 		dropped = len(f.verdict.Retry) + len(f.verdict.Permanent)
-		p.succeed(b, c, len(c.items)-dropped)
+		p.succeed(b, c, c.size-dropped)
 	case f.verdict.Final:
 	case c.attempt < p.cfg.Retry.DeadLetterLimit():
 		p.backOff(b, c, f, now)
@@ -163,11 +165,11 @@ func (p *Partition[T]) backOff(b *batch[T], c *content[T], f failure, now time.T
 // giveUp hands c to the dead letter, or drops it where there is none.
 func (p *Partition[T]) giveUp(b *batch[T], c *content[T], class telemetry.Class, cause error) {
 	if p.cfg.DeadLetter == nil {
-		p.drop(b, len(c.items), class, cause)
+		p.drop(b, c.size, class, cause)
 		return
 	}
-	p.cfg.Log.GivenUp(class, len(c.items), cause)
-	b.push(&content[T]{items: c.items, id: c.id, parent: c, class: class, cause: cause})
+	p.cfg.Log.GivenUp(class, c.size, cause)
+	b.push(&content[T]{size: c.size, items: c.items, id: c.id, parent: c, class: class, cause: cause})
 }
 
 // drop settles n items as dropped.
@@ -186,7 +188,7 @@ func (p *Partition[T]) keep(b *batch[T], c *content[T], f failure) {
 	}
 	named := slices.Concat(f.verdict.Retry, f.verdict.Permanent)
 	slices.Sort(named)
-	p.succeed(b, c, len(c.items)-len(named))
+	p.succeed(b, c, c.size-len(named))
 	b.push(p.pick(c, named))
 }
 
@@ -197,7 +199,7 @@ func (p *Partition[T]) pick(c *content[T], indexes []int) *content[T] {
 	for i, index := range indexes {
 		items[i] = c.items[index]
 	}
-	return &content[T]{items: items, id: p.newID(), parent: c, attempt: c.attempt, anew: c.anew, class: c.class, cause: c.cause}
+	return &content[T]{size: len(items), items: items, id: p.newID(), parent: c, attempt: c.attempt, anew: c.anew, class: c.class, cause: c.cause}
 }
 
 // settle is the one place where items in flight get their outcome. cause is nil

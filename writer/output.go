@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/go-databuffer/databuffer/flusher"
 	"github.com/go-databuffer/databuffer/partition"
@@ -19,8 +20,7 @@ type serialOutput struct {
 	failures *failures
 
 	// cut is how many bytes of the first Write of the next attempt are written.
-	// What an attempt leaves over comes next, with an Attempt above 1, before any
-	// other batch.
+	// What an attempt leaves over comes next, by Flush, before any other batch.
 	cut int
 }
 
@@ -28,19 +28,29 @@ type serialOutput struct {
 // channel and no mutex, so that the wait for it can end.
 type turn chan struct{}
 
-// Flush writes the bytes of a batch that are not written yet, in one call. A
-// panic in it is the partition's to recover.
+// FlushPage writes the bytes of a batch, in one call. A panic in it is the
+// partition's to recover.
+func (o *serialOutput) FlushPage(ctx context.Context, page []byte, ends []int) error {
+	o.cut = 0
+	return o.write(ctx, page, ends)
+}
+
+// Flush writes what an attempt has left over of a batch.
 func (o *serialOutput) Flush(ctx context.Context, batch flusher.Batch[[]byte]) error {
-	if batch.Attempt == 1 {
-		o.cut = 0
-	}
+	page, ends := joined(batch.Items)
+	return o.write(ctx, page, ends)
+}
+
+// write writes the bytes that are not written yet of Writes that stand one behind
+// the other in page, and end at ends.
+func (o *serialOutput) write(ctx context.Context, page []byte, ends []int) error {
 	select {
 	case o.turn <- struct{}{}:
 		defer func() { <-o.turn }()
 	case <-ctx.Done(): // Stop does not wait for a callback
 		return context.Cause(ctx)
 	}
-	rest := joined(batch.Items)[o.cut:]
+	rest := page[o.cut:]
 	n, err := o.to.Write(rest)
 	switch {
 	case n >= len(rest):
@@ -59,29 +69,33 @@ func (o *serialOutput) Flush(ctx context.Context, batch flusher.Batch[[]byte]) e
 	case err == nil:
 		err = io.ErrShortWrite
 	}
-	return o.advance(batch.Items, n, err)
+	return o.advance(ends, n, err)
 }
 
-// joined is the bytes of the Writes, of which there is at least one, in one piece:
-// they stand one behind the other in a page, and what an attempt leaves over are
-// the last ones of them.
-func joined(writes [][]byte) []byte {
-	first, last := writes[0], writes[len(writes)-1]
-	return first[:cap(first)-cap(last)+len(last)]
+// joined is the bytes of the Writes, of which there is at least one, in one piece,
+// and where in it each ends: they stand one behind the other in a page, and what
+// an attempt leaves over are the last ones of them.
+func joined(writes [][]byte) (page []byte, ends []int) {
+	end := 0
+	for _, p := range writes {
+		end += len(p)
+		ends = append(ends, end)
+	}
+	return writes[0][:end], ends
 }
 
 // advance notes that n bytes more are written, but not all, because of err. It
 // returns what the partition is to know: which Writes are not written, and
 // whether the attempts begin anew.
-func (o *serialOutput) advance(writes [][]byte, n int, err error) error {
+func (o *serialOutput) advance(ends []int, n int, err error) error {
 	o.cut += n
-	first := 0 // of the Writes that are not written
-	for ; o.cut >= len(writes[first]); first++ {
-		o.cut -= len(writes[first])
+	first, _ := slices.BinarySearch(ends, o.cut+1) // of the Writes that are not written
+	if first > 0 {
+		o.cut -= ends[first-1]
 	}
-	answer := about(err, first, len(writes))
-	if !understood(answer, first, len(writes)) {
-		answer = about(textOf(err), first, len(writes))
+	answer := about(err, first, len(ends))
+	if !understood(answer, first, len(ends)) {
+		answer = about(textOf(err), first, len(ends))
 	}
 	if n == 0 {
 		return answer

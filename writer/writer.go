@@ -33,6 +33,7 @@ type Writer struct {
 	// Fixed by New.
 	most      int // MaxBytes
 	turn      turn
+	output    *serialOutput
 	failures  *failures
 	inside    *inside
 	callbacks []Periodic
@@ -79,7 +80,8 @@ func New(output io.Writer, cfg buffer.Config[[]byte], callbacks ...Periodic) (*W
 		inside:    new(inside),
 		callbacks: append([]Periodic(nil), callbacks...),
 	}
-	cfg.Flusher = &serialOutput{to: output, turn: w.turn, failures: w.failures}
+	w.output = &serialOutput{to: output, turn: w.turn, failures: w.failures}
+	cfg.Flusher = w.output
 	if cfg.DeadLetter != nil {
 		cfg.DeadLetter = deadLetter{cfg.DeadLetter, w.inside}
 	}
@@ -93,7 +95,7 @@ func New(output io.Writer, cfg buffer.Config[[]byte], callbacks ...Periodic) (*W
 
 // shape has the partition of a run keep bytes.
 func (w *Writer) shape(p *partition.Config[[]byte]) {
-	p.Pages, p.Witness = true, w.failures
+	p.Pages, p.Witness = w.output, w.failures
 }
 
 // Write accepts p, of which it keeps a copy, and returns len(p): the bytes are in
