@@ -21,6 +21,9 @@ import (
 func TestInsertDoesNotAllocate(t *testing.T) {
 	ctx := context.Background()
 	items := make([]record, 100)
+	for i := range items {
+		items[i][0] = uint64(i)
+	}
 	open := func(change func(*buffer.Config[record])) *buffer.Buffer[record] {
 		cfg := buffer.Config[record]{Name: "alloc", Flusher: flusher.Items(discard[record]), Partitions: 8}
 		change(&cfg)
@@ -44,6 +47,7 @@ func TestInsertDoesNotAllocate(t *testing.T) {
 		"Insert, Key":          func(i uint64) error { return keyed.Insert(ctx, record{i}) },
 		"Producer.Insert":      func(i uint64) error { return producer.Insert(ctx, record{i}) },
 		"InsertBatch":          func(uint64) error { return plain.InsertBatch(ctx, items) },
+		"InsertBatch, Key":     func(uint64) error { return keyed.InsertBatch(ctx, items) },
 		"InsertBatch, Sticky":  func(uint64) error { return sticky.InsertBatch(ctx, items) },
 		"Producer.InsertBatch": func(uint64) error { return producer.InsertBatch(ctx, items) },
 		"Insert, metrics":      func(i uint64) error { return metered.Insert(ctx, record{i}) },

@@ -221,6 +221,9 @@ func benchProducer(b *testing.B) {
 func BenchmarkInsertBatch(b *testing.B) {
 	ctx := context.Background()
 	items := make([]record, 100)
+	for i := range items {
+		items[i][0] = uint64(i)
+	}
 	for _, size := range []int{1000, 10_000} {
 		measure := func(name string, insert func()) {
 			b.Run(name+"/MaxSize="+strconv.Itoa(size), func(b *testing.B) {
@@ -237,6 +240,8 @@ func BenchmarkInsertBatch(b *testing.B) {
 		measure("bare", func() { plain.append(items, size) })
 		measure("bare+wake", func() { waking.append(items, size) })
 		measure("InsertBatch", func() { _ = buf.InsertBatch(ctx, items) })
+		keyed := benchBuffer(b, buffer.Config[record]{Partitions: 8, MaxSize: size, Key: func(r record) uint64 { return r[0] }})
+		measure("InsertBatch by Key", func() { _ = keyed.InsertBatch(ctx, items) })
 	}
 }
 

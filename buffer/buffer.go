@@ -35,6 +35,7 @@ type Buffer[T any] struct {
 	before    telemetry.Observation // what it had counted when this buffer began
 	producers atomic.Uint64         // that were given out
 	sticky    sync.Pool             // of *partition.Partition[T]: where a processor's last insert found room
+	sorts     sync.Pool             // of *sorting[T]: for keyed batches
 	anywhere  *partition.Waiters    // inserts that take room in any partition
 	inside    *inside               // key in the context of the Flusher
 	log       *partition.Log
