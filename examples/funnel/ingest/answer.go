@@ -51,8 +51,8 @@ func accepted(w http.ResponseWriter, n int, stored bool) {
 	_, _ = w.Write(body)
 }
 
-// elsewhere answers who asked for stored where another process stores what was
-// accepted. It is a success, since programs send again what has failed.
+// elsewhere answers who asked for stored where it is not known here when what was
+// accepted is stored. It is a success, since programs send again what has failed.
 func elsewhere(w http.ResponseWriter, n int) {
 	w.Header()["Content-Type"] = jsonType
 	w.WriteHeader(http.StatusAccepted)

@@ -209,7 +209,7 @@ func TestWhatTheSinkSaysBecomesAStatus(t *testing.T) {
 		{ErrNotKnown, 501, "without ack=stored"},
 		{fmt.Errorf("secret: %w", ErrAway), 503, "send them again later"},
 		{fmt.Errorf("secret: %w: %w", ErrInDoubt, context.DeadlineExceeded), 504, "stored twice if they are sent again"},
-		{fmt.Errorf("secret: %w", ErrElsewhere), 202, `{"accepted":1,"note":"another process stores the readings, and when is not known here: do not send them again"}`},
+		{fmt.Errorf("secret: %w", ErrElsewhere), 202, `{"accepted":1,"note":"the readings were taken, and when they are stored is not known here: do not send them again"}`},
 		{fmt.Errorf("secret: %w", ErrRejected), 422, "do not send them again"},
 		{errors.New("secret"), 500, "the log says why"},
 	} {

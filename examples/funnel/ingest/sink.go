@@ -35,8 +35,9 @@ var (
 	// ErrInDoubt: whether they were taken is not known (504).
 	ErrInDoubt = errors.New("whether the readings were taken is not known: they may be stored twice if they are sent again")
 
-	// ErrElsewhere: all were taken, and another process stores them (202).
-	ErrElsewhere = errors.New("another process stores the readings, and when is not known here: do not send them again")
+	// ErrElsewhere: all were taken, and when they are stored is not known here, as
+	// where another process stores them (202).
+	ErrElsewhere = errors.New("the readings were taken, and when they are stored is not known here: do not send them again")
 
 	// ErrRejected: all were taken, and the store refused some for good (422).
 	ErrRejected = errors.New("the store refused some of the readings for good, and they are kept as dead letters: do not send them again")

@@ -38,6 +38,7 @@ type assignment struct {
 	mu      sync.Mutex
 	offsets offsets
 	saved   int64              // the offset committed
+	known   int64              // the partition's next offset, when the last records were fetched
 	behind  int64              // records in the partition after the last that was consumed
 	stopped bool               // takes no more records
 	ended   bool               // nothing counts any more

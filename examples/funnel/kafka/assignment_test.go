@@ -90,6 +90,35 @@ func TestWhoWaitsIsToldOfOtherProcesses(t *testing.T) {
 	})
 }
 
+func TestWhatWasDoneBeforeSaysNothingOfAShorterLog(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	a := newAssignment(0, [16]byte{}, nil)
+	tags := a.add(nil, records(998, 2))
+	w := a.await()
+	require.ErrorIs(t, a.stored(ctx, w, 900, 909), ErrElsewhere, "while the others are on their way")
+	require.ErrorIs(t, a.stored(ctx, w, 1000, 1009), context.Canceled, "it comes after them")
+	a.Settled(tags[0], nil)
+	a.Settled(tags[1], nil)
+	require.ErrorIs(t, a.stored(ctx, w, 998, 999), ErrElsewhere, "these offsets had other records")
+	require.ErrorIs(t, a.stored(ctx, a.await(), 900, 909), ErrElsewhere)
+	require.ErrorIs(t, a.stored(ctx, a.await(), 1000, 1009), context.Canceled)
+
+	a.seen(kgo.FetchTopicPartition{FetchPartition: kgo.FetchPartition{HighWatermark: 2000, Records: records(1000, 1)}})
+	w = a.await()
+	for _, tag := range a.add(nil, records(1000, 1000)) {
+		a.Settled(tag, nil)
+	}
+	require.ErrorIs(t, a.stored(ctx, w, 1500, 1509), ErrElsewhere, "what is fetched is not consumed yet")
+
+	w = a.await()
+	for _, tag := range a.add(nil, records(2000, 10)) {
+		a.Settled(tag, nil)
+	}
+	require.NoError(t, a.stored(ctx, w, 2000, 2009))
+}
+
 // full is a pipeline without room.
 type full struct{}
 

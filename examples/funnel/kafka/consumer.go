@@ -123,10 +123,11 @@ func (c *consumer) consume(ctx context.Context) {
 	}
 }
 
-// seen notes how far behind the end of the partition it is.
+// seen notes where the partition ends, and how far behind that it is.
 func (a *assignment) seen(p kgo.FetchTopicPartition) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.known = p.HighWatermark
 	a.behind = max(0, p.HighWatermark-p.Records[len(p.Records)-1].Offset-1)
 }
 

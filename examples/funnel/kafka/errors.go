@@ -28,9 +28,11 @@ var (
 	ErrRejected = fmt.Errorf("kafka: readings went to the dead-letter topic: %w", ingest.ErrRejected)
 
 	// ErrElsewhere: the readings are in the topic, and their partition went to
-	// another process while Accept waited. That one stores them; who sends them
-	// again stores them twice. It is an ingest.ErrElsewhere.
-	ErrElsewhere = fmt.Errorf("kafka: the readings are in the topic, and their partition went away: %w", ingest.ErrElsewhere)
+	// another process while Accept waited, or its log has become shorter, as that
+	// of a topic that is made anew. Who consumes it stores them, and when is not
+	// learnt here; who sends them again stores them twice. It is an
+	// ingest.ErrElsewhere.
+	ErrElsewhere = fmt.Errorf("kafka: the readings are in the topic, and their partition went away or was made anew: %w", ingest.ErrElsewhere)
 
 	// errNoOffset: the readings are in the topic, and the brokers, asked again, did
 	// not say where, so that nobody here can tell when they are stored.

@@ -65,6 +65,14 @@ func (o *offsets) cut(tag int64) {
 	}
 }
 
+// next is the offset after the newest record; 0 where there was none yet.
+func (o *offsets) next() int64 {
+	if o.len() == 0 {
+		return o.mark.offset
+	}
+	return o.at(o.tail - 1).mark.offset
+}
+
 // len is how many records there are from the oldest that is not done.
 func (o *offsets) len() int { return int(o.tail - o.head) }
 

@@ -4,6 +4,10 @@ import "context"
 
 // wait is that of one Accept for its readings.
 type wait struct {
+	// next is what the partition's next offset was at least when the wait began,
+	// and with it the least that the readings can have in an intact log. In one
+	// that has become shorter, what was done before says nothing of them.
+	next     int64
 	rejected []int64 // offsets that went to the dead-letter topic since
 }
 
@@ -15,7 +19,7 @@ func (a *assignment) await() *wait {
 	if a.stopped {
 		return nil
 	}
-	w := new(wait)
+	w := &wait{next: max(a.offsets.next(), a.known)}
 	a.waits[w] = struct{}{}
 	return w
 }
@@ -37,6 +41,9 @@ func (a *assignment) release(w *wait) {
 // stored waits until the records from first to last are done. It returns
 // ErrElsewhere where that will not be learnt here, and ErrRejected.
 func (a *assignment) stored(ctx context.Context, w *wait, first, last int64) error {
+	if first < w.next {
+		return ErrElsewhere
+	}
 	if err := a.until(ctx, func() bool { return a.upTo(last+1) || a.ended }); err != nil {
 		return err
 	}
