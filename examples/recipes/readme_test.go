@@ -1,19 +1,11 @@
 package recipes
 
 import (
-	"bufio"
-	"bytes"
-	"io"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -43,45 +35,4 @@ func TestReadme(t *testing.T) {
 		}
 		assert.True(t, found, "no file has this piece of the README:\n%s", block[1])
 	}
-}
-
-// TestService runs the README's second program as a process: it takes an event,
-// shows its metrics, and flushes before it ends.
-func TestService(t *testing.T) {
-	folder := t.TempDir()
-	program := filepath.Join(folder, "service")
-	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./service").CombinedOutput()
-	require.NoError(t, err, "%s", built)
-
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := free.Addr().String()
-	require.NoError(t, free.Close())
-
-	var printed bytes.Buffer
-	service := exec.CommandContext(t.Context(), program)
-	service.Dir, service.Stderr = folder, &printed
-	service.Env = append(os.Environ(), "ADDR="+address)
-	require.NoError(t, service.Start())
-
-	client := &http.Client{Timeout: 5 * time.Second}
-	defer client.CloseIdleConnections()
-	var response *http.Response
-	require.Eventually(t, func() bool {
-		response, err = client.Post("http://"+address+"/events", "application/json", strings.NewReader(`{"user":"tom","name":"signup"}`))
-		return err == nil
-	}, 20*time.Second, 20*time.Millisecond)
-	assert.Equal(t, http.StatusAccepted, response.StatusCode)
-	require.NoError(t, response.Body.Close())
-
-	response, err = client.Get("http://" + address + "/metrics")
-	require.NoError(t, err)
-	metrics, err := io.ReadAll(bufio.NewReader(response.Body))
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	assert.Regexp(t, `databuffer_item_accepted_total\{databuffer_name="events".*\} 1\n`, string(metrics))
-
-	require.NoError(t, service.Process.Signal(syscall.SIGTERM))
-	require.NoError(t, service.Wait(), "%s", printed.String())
-	assert.Contains(t, printed.String(), "stored 1 events")
 }

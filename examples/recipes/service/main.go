@@ -32,7 +32,7 @@ func store(ctx context.Context, events []Event) error {
 	return nil
 }
 
-// keep writes what was given up to a file, for somebody to look at.
+// keep writes what was given up, or is left over, to a file for somebody to look at.
 func keep(_ context.Context, batch flusher.Batch[Event]) error {
 	file, err := os.OpenFile("dead-letter.ndjson", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -78,25 +78,34 @@ func main() {
 		}
 		w.WriteHeader(http.StatusAccepted) // it is in memory, not stored yet
 	})
-	server := &http.Server{Addr: cmp.Or(os.Getenv("ADDR"), "localhost:8080"), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{
+		Addr:              cmp.Or(os.Getenv("ADDR"), "localhost:8080"),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+	}
 	go func() {
 		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 			log.Fatal(err)
 		}
 	}()
 
-	// Graceful shutdown: first whoever inserts, then the buffer.
+	// Graceful shutdown: first whoever inserts, then the buffer, each with a time of
+	// its own, so that a slow client takes none of the buffer's.
 	stopped, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	<-stopped.Done()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	stop() // a second signal ends the process
+	closing, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
+	if err := server.Shutdown(closing); err != nil {
 		log.Print(err)
+		server.Close()
 	}
-	err = events.Shutdown(ctx)
+	flushing, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err = events.Shutdown(flushing)
 	if left, ok := errors.AsType[*buffer.ShutdownError[Event]](err); ok {
-		log.Printf("%d events are not stored, %d may be", len(left.Undelivered), len(left.InDoubt))
+		log.Printf("%d events are not stored, %d more may or may not be", len(left.Undelivered), len(left.InDoubt))
+		err = errors.Join(err, keep(context.Background(), flusher.Batch[Event]{Items: left.Undelivered, Cause: left.Err}))
 	}
 	if err != nil {
 		log.Fatal(err)
