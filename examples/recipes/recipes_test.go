@@ -206,6 +206,24 @@ func TestLogTo(t *testing.T) {
 	assert.Contains(t, string(content), `"msg":"hello"`)
 }
 
+// A line is in the file two seconds later, without a Close.
+func TestLogToWritesSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file, err := os.Create(t.TempDir() + "/log")
+		require.NoError(t, err)
+		defer file.Close()
+		logger, w, err := LogTo(file)
+		require.NoError(t, err)
+		logger.Info("hello")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		content, err := os.ReadFile(file.Name())
+		require.NoError(t, err)
+		assert.Contains(t, string(content), `"msg":"hello"`)
+		require.NoError(t, w.Close())
+	})
+}
+
 // TestBeforeAndAfter shows that the comments in Before are true.
 func TestBeforeAndAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
