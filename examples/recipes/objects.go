@@ -1,9 +1,7 @@
 package recipes
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/go-databuffer/databuffer/flusher"
@@ -14,14 +12,14 @@ import (
 // and nothing is stored twice.
 func Objects(put func(ctx context.Context, name string, content []byte) error) flusher.Func[Event] {
 	return func(ctx context.Context, batch flusher.Batch[Event]) error {
-		var content bytes.Buffer
-		lines := json.NewEncoder(&content)
-		for _, event := range batch.Items {
-			if err := lines.Encode(event); err != nil {
-				return flusher.Permanent(err)
-			}
+		content, refused := encode(batch.Items)
+		if len(content) == 0 {
+			return refused
 		}
 		name := fmt.Sprintf("events/%s/%s.ndjson", batch.Oldest.UTC().Format("2006/01/02/15"), batch.ID)
-		return put(ctx, name, content.Bytes())
+		if err := put(ctx, name, content); err != nil {
+			return err
+		}
+		return refused
 	}
 }
