@@ -30,8 +30,9 @@ type Sender struct {
 //
 //   - 2xx: delivered
 //   - 429 and 503: again, no sooner than Retry-After says
-//   - another 4xx: given up, since the same call would be refused again
-//   - anything else, or no answer: again, after a backoff
+//   - 400, 413 and 422: given up, since the same call would be refused again
+//   - anything else, or no answer: again, after a backoff; a wrong password or
+//     address (401, 403, 404) is mended by somebody, and the events wait for it
 func (s *Sender) Flush(ctx context.Context, batch flusher.Batch[Event]) error {
 	// The wait counts as part of the attempt: FlushTimeout bounds it.
 	if err := s.Limit.Wait(ctx); err != nil {
@@ -69,7 +70,7 @@ func (s *Sender) judge(response *http.Response) error {
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
 		s.slowed.Add(1)
 		return flusher.RetryAfter(err, retryAfter(response.Header.Get("Retry-After"), time.Now()))
-	case code >= 400 && code < 500:
+	case code == http.StatusBadRequest, code == http.StatusRequestEntityTooLarge, code == http.StatusUnprocessableEntity:
 		return flusher.Permanent(err)
 	default:
 		return err

@@ -102,6 +102,15 @@ func TestAnAPIThatIsDownIsWaitedFor(t *testing.T) {
 	})
 }
 
+func TestWhatSomebodyMendsIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answers: []answer{{status: 401}, {status: 403}, {status: 404}, {status: 408}, {status: 202}}}
+		printed := run(t, s)
+		assert.Equal(t, upTo(250), s.events)
+		assert.Contains(t, printed, "sent 250 events in 7 calls, 0 of them told to slow down, 0 events rejected")
+	})
+}
+
 func TestWhatIsRefusedGoesToTheDeadLetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answers: []answer{{status: 422}, {status: 202}}}
