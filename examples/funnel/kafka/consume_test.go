@@ -81,6 +81,22 @@ func TestPoisonGoesToTheDeadLetterTopicWithItsReason(t *testing.T) {
 	assert.EqualValues(t, 4, f.Stats().DeadLettered)
 }
 
+func TestWhatATransactionTookBackIsNotStored(t *testing.T) {
+	t.Parallel()
+	addresses, _ := brokers(t)
+	var m memory
+	cfg := topics(Config{Brokers: addresses, Partitions: 1})
+	f := start(t, &m, cfg)
+	client := raw(t, addresses, kgo.TransactionalID(cfg.Topic))
+	for value, end := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit} {
+		require.NoError(t, client.BeginTransaction())
+		produce(t, client, &kgo.Record{Topic: cfg.Topic, Value: fmt.Appendf(nil, `{"sensor":"a","value":%d}`, value)})
+		require.NoError(t, client.EndTransaction(t.Context(), end))
+	}
+	require.NoError(t, f.Accept(t.Context(), numbered(2, 1), whenOwned(t, f)))
+	assert.Equal(t, map[float64]int{1: 1, 2: 1}, m.values())
+}
+
 func TestPoisonIsDoneWhenItsDeadLetterIsAcknowledged(t *testing.T) {
 	t.Parallel()
 	cluster := fake(t)

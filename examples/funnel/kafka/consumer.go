@@ -57,6 +57,8 @@ func (c *consumer) start(brokers []string) error {
 		kgo.ConsumeTopics(c.cfg.Topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchMaxBytes(fetchBytes),
+		// What a transaction of another program has taken back is no reading.
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.DisableAutoCommit(),
 		// A rebalance waits only while polled records are sorted into their
 		// assignments, and never for an insert.

@@ -39,6 +39,9 @@
 //
 // # Offsets
 //
+// Where other programs write in transactions, what they take back is not stored,
+// and what they have not decided on yet holds up all after it in the partition.
+//
 // An offset is committed only when its reading and all before it in the partition
 // are in the store, or in the dead-letter topic. A crash repeats what was not
 // committed and loses nothing; as keys are the same, stores that enforce keys do
