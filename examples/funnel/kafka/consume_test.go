@@ -146,6 +146,46 @@ func TestADeadLetterThatIsTooLargeIsCut(t *testing.T) {
 	eventually(t, func() bool { return committed(t, client, cfg) == 1 }, "it is done")
 }
 
+func TestADeadLetterThatTheTopicTakesIsNotCut(t *testing.T) {
+	t.Parallel()
+	addresses, _ := brokers(t)
+	cfg := topics(Config{Brokers: addresses, Partitions: 1})
+	var m memory
+	start(t, &m, cfg)
+	client := raw(t, addresses, kgo.ProducerBatchMaxBytes(4<<20))
+	produce(t, client, &kgo.Record{Topic: cfg.Topic, Value: make([]byte, 2<<20)})
+	letter := consumeAll(t, addresses, cfg.DeadLetterTopic, 1)[0]
+	assert.Len(t, letter.Value, 2<<20)
+	assert.NotContains(t, headers(letter), HeaderCut)
+}
+
+func TestDeadLettersThatAreTooLargeTogetherAreNotCut(t *testing.T) {
+	t.Parallel()
+	cluster := fake(t)
+	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
+	limit := "50000"
+	require.NoError(t, cluster.CreateTopic(cfg.DeadLetterTopic, 1, map[string]string{"max.message.bytes": limit}))
+	var m memory
+	start(t, &m, cfg, pipeline.Config{FlushInterval: 20 * time.Millisecond})
+	client := raw(t, cluster.ListenAddrs(), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	random := rand.New(rand.NewPCG(1, 2))
+	var all []*kgo.Record
+	for range 10 {
+		value := make([]byte, 30_000)
+		for i := range value {
+			value[i] = byte(random.Uint32())
+		}
+		all = append(all, &kgo.Record{Topic: cfg.Topic, Key: []byte("k"), Value: value})
+	}
+	produce(t, client, all...)
+	for _, letter := range consumeAll(t, cluster.ListenAddrs(), cfg.DeadLetterTopic, len(all)) {
+		assert.Len(t, letter.Value, 30_000)
+		assert.Equal(t, "k", string(letter.Key))
+		assert.NotContains(t, headers(letter), HeaderCut)
+	}
+	eventually(t, func() bool { return committed(t, client, cfg) == int64(len(all)) }, "they are done")
+}
+
 func TestStoredSaysWhenTheStoreRefuses(t *testing.T) {
 	t.Parallel()
 	addresses, _ := brokers(t)

@@ -60,6 +60,8 @@ func (c *consumer) start(brokers []string) error {
 		// What a transaction of another program has taken back is no reading.
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.DisableAutoCommit(),
+		kgo.ProducerBatchMaxBytes(int32(letterBatch(c.cfg))),
+		kgo.MaxBufferedBytes(2*letterBatch(c.cfg)),
 		// A rebalance waits only while polled records are sorted into their
 		// assignments, and never for an insert.
 		kgo.BlockRebalanceOnPoll(),

@@ -45,8 +45,13 @@ type deadLetter struct {
 	record     *kgo.Record
 	reason     string
 	err        error
+	alone      bool // in a record batch of its own, since one with others was too large
 	cut        bool
 }
+
+// letterBatch bounds a record batch of dead letters, in bytes before compression.
+// It has room for whatever the topic takes, with headers.
+func letterBatch(cfg Config) int { return cfg.MaxBatch + 64<<10 }
 
 // deadLetters sends them, each until it is acknowledged or its partition is given
 // away, which then repeats it. One goroutine hands them to the client; what
@@ -134,8 +139,12 @@ func (d *deadLetters) run(ctx context.Context) {
 }
 
 // send hands a letter to the client, which has its own patience with brokers, and
-// blocks while that holds too many.
+// blocks while that holds too many; with one that goes alone, while it holds any.
 func (d *deadLetters) send(ctx context.Context, letter deadLetter) {
+	if letter.alone {
+		_ = d.client.Flush(ctx) // fails at the end of ctx, as Produce does
+		defer func() { _ = d.client.Flush(ctx) }()
+	}
 	d.client.Produce(ctx, d.record(letter), func(_ *kgo.Record, err error) {
 		if err == nil {
 			d.sent.Add(1)
@@ -145,7 +154,9 @@ func (d *deadLetters) send(ctx context.Context, letter deadLetter) {
 		if ctx.Err() != nil {
 			return
 		}
-		letter.cut = letter.cut || errors.Is(err, kerr.MessageTooLarge)
+		if errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge) {
+			letter.alone, letter.cut = true, letter.alone
+		}
 		d.logged.log(d.logger, slog.LevelError, "kafka: a dead letter was not taken, and is sent again: its partition commits nothing beyond it",
 			slog.String("topic", d.topic), slog.Any("error", err))
 		d.mu.Lock()

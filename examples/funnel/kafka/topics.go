@@ -18,8 +18,7 @@ const usualBatch = 1_000_000
 // ensureTopics creates the topics that are not there, and returns how many
 // partitions the topic has, and how large a record batch it takes.
 func ensureTopics(ctx context.Context, admin *kadm.Client, cfg Config) (partitions, batch int, err error) {
-	// The dead letters' topic takes whatever the other does, with headers.
-	if _, err := ensureTopic(ctx, admin, cfg, cfg.DeadLetterTopic, 1, cfg.MaxBatch+64<<10); err != nil {
+	if _, err := ensureTopic(ctx, admin, cfg, cfg.DeadLetterTopic, 1, letterBatch(cfg)); err != nil {
 		return 0, 0, err
 	}
 	detail, err := ensureTopic(ctx, admin, cfg, cfg.Topic, cfg.Partitions, cfg.MaxBatch)
