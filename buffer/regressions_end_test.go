@@ -36,9 +36,12 @@ func (l slowLogger) Handle(context.Context, slog.Record) error {
 }
 
 func TestShutdownWaitsForASlowLoggerNoLongerThanFlushGrace(t *testing.T) {
-	for name, c := range map[string]struct{ takes, wait time.Duration }{
-		"a slow one":     {time.Second, time.Second},
-		"one that hangs": {24 * time.Hour, 2 * time.Second},
+	for name, c := range map[string]struct {
+		takes, wait time.Duration
+		lines       int
+	}{
+		"a slow one":     {time.Second / 2, time.Second, 2},
+		"one that hangs": {24 * time.Hour, 2 * time.Second, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -52,12 +55,53 @@ func TestShutdownWaitsForASlowLoggerNoLongerThanFlushGrace(t *testing.T) {
 				start := time.Now()
 				require.NoError(t, buf.Shutdown(background()))
 				assert.Equal(t, c.wait, time.Since(start))
-				assert.EqualValues(t, 2, logger.lines.Load())
+				assert.EqualValues(t, c.lines, logger.lines.Load(), "one after another")
 				assert.Equal(t, 2, lawful(t, buf).Dropped)
 				time.Sleep(48 * time.Hour)
 			})
 		})
 	}
+}
+
+func TestShutdownWaitsForTheLogger(t *testing.T) {
+	// The process may end as soon as Shutdown has returned.
+	synctest.Test(t, func(t *testing.T) {
+		var taken atomic.Int64
+		cfg := config(&sink{answer: fails(flusher.Permanent(errSink))})
+		cfg.Logger = slog.New(handlerFunc(func() error {
+			time.Sleep(time.Millisecond)
+			taken.Add(1)
+			return nil
+		}))
+		buf := open(t, cfg)
+		insert(t, buf, 1, 2)
+		require.NoError(t, buf.Shutdown(background()))
+		assert.EqualValues(t, 1, taken.Load())
+		assert.Equal(t, 2, lawful(t, buf).Dropped)
+	})
+}
+
+func TestALoggerThatBlocksHoldsOneGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		var lines atomic.Int64
+		cfg := config(&sink{answer: fails(flusher.Permanent(errSink))})
+		cfg.MaxSize = 1
+		cfg.Logger = slog.New(handlerFunc(func() error {
+			lines.Add(1)
+			<-gate
+			return nil
+		}))
+		buf := open(t, cfg)
+		for i := range 100 {
+			insert(t, buf, i)
+			time.Sleep(time.Second)
+		}
+		assert.EqualValues(t, 1, lines.Load())
+		close(gate)
+		synctest.Wait()
+		assert.EqualValues(t, 2, lines.Load(), "what came meanwhile is one line")
+	})
 }
 
 func TestShutdownWithAnEndedContextAttemptsNothing(t *testing.T) {

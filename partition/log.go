@@ -24,8 +24,11 @@ type Log struct {
 	name   string
 	logger *slog.Logger
 
-	mu    sync.Mutex // protects the fields below
-	lines map[line]*pending
+	mu      sync.Mutex // protects the fields below
+	lines   map[line]*pending
+	running int       // lines that the Logger has not taken yet
+	idle    sync.Cond // running has become 0
+	closed  bool      // nothing waits for its second any more
 }
 
 // line is a kind of line.
@@ -41,12 +44,14 @@ type pending struct {
 	cause   error
 	written time.Time   // the line before; zero: none yet
 	timer   *time.Timer // until the next; nil: nothing waits for its second
-	writing bool        // a line is about to be written
+	writing bool        // the Logger has not taken the line before yet
 }
 
 // NewLog makes the log of the buffer that is called name.
 func NewLog(logger *slog.Logger, name string) *Log {
-	return &Log{name: name, logger: logger, lines: make(map[line]*pending)}
+	l := &Log{name: name, logger: logger, lines: make(map[line]*pending)}
+	l.idle.L = &l.mu
+	return l
 }
 
 // Dropped tells of items that are lost. It does not wait.
@@ -61,22 +66,20 @@ func (l *Log) GivenUp(class telemetry.Class, items int, cause error) {
 
 // Abandoned tells of an attempt that did not return in time. It does not wait.
 func (l *Log) Abandoned(items int, cause error) {
-	l.note(line{slog.LevelWarn, "databuffer: attempt abandoned, its items are retried", telemetry.ClassTimeout}, items, cause)
+	l.note(line{slog.LevelWarn, "databuffer: attempt abandoned, it did not return in time", telemetry.ClassTimeout}, items, cause)
 }
 
 // Close writes what waits for its second, and blocks until the Logger has taken
-// it. It does not wait for a line that is being written already.
+// everything. What is noted from then on is written at once.
 func (l *Log) Close() {
 	l.mu.Lock()
-	var waiting []line
+	defer l.mu.Unlock()
+	l.closed = true
 	for kind, p := range l.lines {
-		if p.timer != nil && p.timer.Stop() {
-			waiting = append(waiting, kind)
-		}
+		l.schedule(kind, p)
 	}
-	l.mu.Unlock()
-	for _, kind := range waiting {
-		l.write(kind)
+	for l.running > 0 {
+		l.idle.Wait()
 	}
 }
 
@@ -90,23 +93,50 @@ func (l *Log) note(kind line, items int, cause error) {
 	}
 	p.items += items
 	p.cause = cause
+	l.schedule(kind, p)
+}
+
+// schedule has what is pending written when its second is over, and one line of a
+// kind after another, however slow the Logger is. It requires that mu is held.
+func (l *Log) schedule(kind line, p *pending) {
 	switch wait := logEvery - time.Since(p.written); {
-	case p.timer != nil || p.writing: // that line will tell
-	case wait > 0:
-		p.timer = time.AfterFunc(wait, func() { l.write(kind) })
-	default:
-		p.writing = true
-		go l.write(kind)
+	case p.items == 0 || p.writing: // who writes looks again
+	case l.closed || wait <= 0:
+		l.begin(kind, p)
+	case p.timer == nil:
+		p.timer = time.AfterFunc(wait, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			p.timer = nil
+			l.schedule(kind, p)
+		})
 	}
 }
 
-func (l *Log) write(kind line) {
-	l.mu.Lock()
-	p := l.lines[kind]
+// begin has the Logger take a line. It requires that mu is held.
+func (l *Log) begin(kind line, p *pending) {
+	if p.timer != nil {
+		p.timer.Stop()
+		p.timer = nil
+	}
 	items, cause := p.items, p.cause
-	p.items, p.cause, p.timer, p.writing, p.written = 0, nil, nil, false, time.Now()
-	l.mu.Unlock()
+	p.items, p.cause, p.writing, p.written = 0, nil, true, time.Now()
+	l.running++
+	go func() {
+		defer func() { // also where the Logger ends its goroutine
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			p.writing = false
+			l.schedule(kind, p)
+			if l.running--; l.running == 0 {
+				l.idle.Broadcast()
+			}
+		}()
+		l.write(kind, items, cause)
+	}()
+}
 
+func (l *Log) write(kind line, items int, cause error) {
 	attrs := []slog.Attr{
 		slog.String("buffer", l.name),
 		slog.Int("items", items),
