@@ -54,7 +54,7 @@ type ShutdownError[T any] struct {
 
 // Error tells how many items are left, and why.
 func (e *ShutdownError[T]) Error() string {
-	return fmt.Sprintf("databuffer: Shutdown: %d items are undelivered, and %d in doubt: %v", len(e.Undelivered), len(e.InDoubt), e.Err)
+	return fmt.Sprintf("databuffer: Shutdown: %d undelivered, %d in doubt: %v", len(e.Undelivered), len(e.InDoubt), e.Err)
 }
 
 // Unwrap returns Err.
@@ -62,6 +62,12 @@ func (e *ShutdownError[T]) Unwrap() error { return e.Err }
 
 // reason classes why an insert was refused.
 func reason(err error) telemetry.Reason {
+	switch err.(type) { // first, for the user's errors are in these
+	case *partition.EndedError:
+		return telemetry.ReasonCanceled
+	case *invalidError:
+		return telemetry.ReasonInvalid
+	}
 	switch {
 	case errors.Is(err, ErrClosed):
 		return telemetry.ReasonClosed
@@ -69,12 +75,20 @@ func reason(err error) telemetry.Reason {
 		return telemetry.ReasonFull
 	case errors.Is(err, ErrTooLarge):
 		return telemetry.ReasonTooLarge
-	case errors.As(err, new(*invalidError)):
-		return telemetry.ReasonInvalid
 	default:
 		return telemetry.ReasonCanceled
 	}
 }
+
+// What came of an insert whose context has ended.
+const (
+	endedBefore  = "databuffer: nothing was accepted, the insert's context had ended: "
+	endedWaiting = "databuffer: nothing was accepted, there was no room until the insert's context ended: "
+)
+
+// errUnfinished is what a span says of an insert whose goroutine the user's code has
+// ended.
+var errUnfinished = errors.New("databuffer: the insert's goroutine was ended")
 
 // invalidError is what is wrong with the user's Key or SizeOf.
 type invalidError struct{ err error }

@@ -15,7 +15,7 @@ func (b *Buffer[T]) Flush(ctx context.Context) error {
 	if b.closed.Load() {
 		return ErrClosed
 	}
-	if err := partition.ContextError(ctx); err != nil {
+	if err := partition.ContextError(ctx, "databuffer: Flush: nothing was marked: "); err != nil {
 		return err
 	}
 	var errs error
@@ -44,7 +44,7 @@ func (b *Buffer[T]) SyncFlush(ctx context.Context) ([]flusher.Result, error) {
 	if b.closed.Load() {
 		return nil, ErrClosed
 	}
-	if err := partition.ContextError(ctx); err != nil {
+	if err := partition.ContextError(ctx, "databuffer: SyncFlush: nothing was begun: "); err != nil {
 		return nil, err
 	}
 	results := make([]flusher.Result, len(b.partitions))
@@ -58,7 +58,7 @@ func (b *Buffer[T]) SyncFlush(ctx context.Context) ([]flusher.Result, error) {
 		}
 		barriers[i] = barrier
 	}
-	ended := false
+	var ended error
 	for i, barrier := range barriers {
 		if barrier == nil {
 			continue
@@ -68,13 +68,10 @@ func (b *Buffer[T]) SyncFlush(ctx context.Context) ([]flusher.Result, error) {
 			errs = append(errs, result.Err)
 		}
 		if !reached {
-			ended = true
-			result.Err = errors.Join(result.Err, partition.ContextError(ctx))
+			ended = partition.ContextEnd(ctx, "databuffer: SyncFlush: some items have no outcome yet: ")
+			result.Err = errors.Join(result.Err, ended)
 		}
 		results[i] = result
 	}
-	if ended {
-		errs = append(errs, partition.ContextError(ctx))
-	}
-	return results, errors.Join(errs...)
+	return results, errors.Join(append(errs, ended)...)
 }

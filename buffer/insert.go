@@ -127,8 +127,9 @@ func (b *Buffer[T]) insertTraced(ctx context.Context, to target, item T) error {
 // not on the stack of those that need none.
 func (b *Buffer[T]) insertSpanned(ctx context.Context, to target, item T, span telemetry.Insert) error {
 	items := [1]T{item}
-	i, err := b.place(ctx, to, &partition.Offer[T]{Items: items[:]}, span.Link())
-	span.End(i, 1, err)
+	i, err := to.first, errUnfinished
+	defer func() { span.End(i, 1, err) }()
+	i, err = b.place(ctx, to, &partition.Offer[T]{Items: items[:]}, span.Link())
 	return err
 }
 
@@ -141,8 +142,9 @@ func (b *Buffer[T]) insertAll(ctx context.Context, to target, items []T) (int, e
 		return b.place(ctx, to, &offer, trace.SpanContext{})
 	}
 	span := b.recorder.StartInsert(ctx)
-	i, err := b.place(ctx, to, &offer, span.Link())
-	span.End(i, len(items), err)
+	i, err := to.first, errUnfinished
+	defer func() { span.End(i, len(items), err) }()
+	i, err = b.place(ctx, to, &offer, span.Link())
 	return i, err
 }
 
@@ -158,7 +160,7 @@ func (b *Buffer[T]) refuseAll(ctx context.Context, n int, err error) error {
 // place measures the items and finds room for them.
 func (b *Buffer[T]) place(ctx context.Context, to target, offer *partition.Offer[T], link trace.SpanContext) (int, error) {
 	if ctx.Err() != nil {
-		return to.first, b.refuse(to.first, len(offer.Items), partition.ContextError(ctx))
+		return to.first, b.refuse(to.first, len(offer.Items), partition.ContextEnd(ctx, endedBefore))
 	}
 	var err error
 	if offer.Sizes, err = b.measure(offer.Items); err == nil {
@@ -215,7 +217,7 @@ func (b *Buffer[T]) wait(ctx context.Context, to target, offer *partition.Offer[
 	defer func() { b.recorder.Waited(ctx, time.Since(start)) }()
 	i, err := b.queueUp(ctx, queue, to, offer, link)
 	if err == ErrFull {
-		err = partition.ContextError(ctx) // asks the caller's context, and so comes after Leave
+		err = partition.ContextEnd(ctx, endedWaiting) // asks the caller's context, and so comes after Leave
 	}
 	return i, err
 }

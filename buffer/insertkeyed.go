@@ -14,7 +14,7 @@ import (
 // insertBatchKeyed is InsertBatch with Key.
 func (b *Buffer[T]) insertBatchKeyed(ctx context.Context, items []T) error {
 	if ctx.Err() != nil {
-		return b.refuseAll(ctx, len(items), partition.ContextError(ctx))
+		return b.refuseAll(ctx, len(items), partition.ContextEnd(ctx, endedBefore))
 	}
 	sizes, err := b.measure(items)
 	if err != nil {
@@ -40,8 +40,9 @@ func (b *Buffer[T]) insertShares(ctx context.Context, shares []share[T], n int) 
 		return b.placeShares(ctx, shares, trace.SpanContext{})
 	}
 	span := b.recorder.StartInsert(ctx)
-	err := b.placeShares(ctx, shares, span.Link())
-	span.End(-1, n, err) // of several partitions
+	err := errUnfinished
+	defer func() { span.End(-1, n, err) }() // of several partitions
+	err = b.placeShares(ctx, shares, span.Link())
 	return err
 }
 

@@ -54,7 +54,7 @@ func (b *Buffer[T]) close() {
 // abort cancels what runs.
 func (b *Buffer[T]) abort(ctx context.Context) {
 	b.closed.Store(true)
-	b.cause = partition.ContextError(ctx)
+	b.cause = partition.ContextEnd(ctx, "")
 	for _, p := range b.partitions {
 		p.Abort()
 	}

@@ -20,7 +20,8 @@ type Batch[T any] struct {
 	// attempt over the same Items, and no other batch has it, of whichever
 	// partition, buffer or process. What a Partial leaves over, and each half of
 	// a bisection, are a new content and have a new ID. A destination that
-	// remembers the IDs it has seen turns at-least-once into exactly-once.
+	// remembers the IDs it has seen turns at-least-once into exactly-once, as long
+	// as it stores a batch whole or not at all and Retry.Bisect is off.
 	ID ID
 
 	// Buffer is the Name in the buffer's Config.
@@ -36,7 +37,8 @@ type Batch[T any] struct {
 	// Trigger is why the batch was closed. It does not change with attempts.
 	Trigger Trigger
 
-	// Oldest is when the oldest of the items was accepted.
+	// Oldest is when the oldest of the items was accepted; of what a Partial or a
+	// bisection leaves over, the oldest of those that they were in a batch with.
 	Oldest time.Time
 
 	// Meta is FlushMeta of the buffer's Config, as it was given.
@@ -82,7 +84,7 @@ type Trigger uint8
 
 const (
 	Size     Trigger = iota // it reached the partition's threshold in items
-	Bytes                   // the next item would have exceeded MaxBytes
+	Bytes                   // it reached MaxBytes, or the next item would have exceeded it
 	Interval                // FlushInterval passed since its first item
 	Manual                  // Flush or SyncFlush was called
 	Shutdown                // Shutdown was called

@@ -199,7 +199,11 @@ func (p *Partition[T]) dropOldest() int {
 	}
 	first := max(p.cfg.MaxInFlight-len(p.flights), 0) // those before it have a slot
 	b := p.ready[first]
-	p.ready = slices.Delete(p.ready, first, first+1)
+	if first == 0 {
+		p.shift(1)
+	} else {
+		p.ready = slices.Delete(p.ready, first, first+1)
+	}
 	p.gate()
 	p.settled[telemetry.Dropped][telemetry.ClassOverflow] += b.size
 	if p.cfg.Witness != nil {

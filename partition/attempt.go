@@ -15,7 +15,7 @@ import (
 
 // attempt is one call of a Flusher, in a goroutine of its own. That goroutine
 // writes the fields of the end and then hands the attempt to run through the
-// partition's done; run owns the rest.
+// partition's returns; run owns the rest.
 type attempt[T any] struct {
 	batch     *batch[T]
 	content   *content[T]

@@ -113,7 +113,7 @@ func (barrier *Barrier) join(barriers *[]*Barrier, n int) {
 func (barrier *Barrier) settle(delivered int, cause error) {
 	barrier.delivered += delivered
 	if cause != nil && len(barrier.failures) < maxFailures {
-		barrier.failures = append(barrier.failures, cause)
+		barrier.failures = append(barrier.failures, &Opaque{cause})
 	}
 }
 

@@ -33,7 +33,7 @@ type Counts struct {
 	Dropped      int // given up, and lost: see the log, or the metric databuffer.item.processed, for why
 	Returned     int // given back in a *ShutdownError
 
-	Rejected  int // inserts returned an error for them
+	Rejected  int // inserts returned an error for them, before Shutdown returned
 	Retried   int // attempted once more; counted each time, but not for the halves of a bisection
 	Abandoned int // in attempts that did not return in time; counted each time
 }

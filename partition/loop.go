@@ -118,7 +118,18 @@ func (p *Partition[T]) launch(now time.Time) {
 	}
 	p.launched = append(p.launched, p.ready[:n]...)
 	p.flights = append(p.flights, p.ready[:n]...)
-	p.ready = slices.Delete(p.ready, 0, n)
+	p.shift(n)
+}
+
+// shift removes the first n of the batches that are ready. The others are not
+// moved: after a large InsertBatch there are many. It requires that mu is held.
+func (p *Partition[T]) shift(n int) {
+	clear(p.ready[:n]) // they hold items
+	if n == len(p.ready) {
+		p.ready = p.ready[:0]
+	} else {
+		p.ready = p.ready[n:]
+	}
 }
 
 // dispatch begins the attempts that are due: over the batches that were in

@@ -35,7 +35,7 @@ type Config[T any] struct {
 	FlushGrace    time.Duration
 
 	Store    Store[T]    // nil: a slice of items and nothing else
-	Pages    PageFlusher // T is []byte, and the bytes of items are kept in pages; nil: they are not
+	Pages    PageFlusher // T is []byte, MaxBytes is set, and the bytes of items are kept in pages; nil: they are not
 	Witness  Witness     // nil: nobody
 	Recorder *telemetry.Recorder
 	Log      *Log
@@ -55,7 +55,8 @@ type Partition[T any] struct {
 
 	// mu protects the fields down to the next pad. It is held for a few
 	// instructions: never while flushing, waiting, logging, or calling the
-	// user's code, and no other lock is taken under it.
+	// user's code but for the merge of a Store, and no other lock is taken under it
+	// but a Witness's own.
 	mu    sync.Mutex
 	fill  filling[T]
 	final bool // the counts do not change any more
@@ -161,10 +162,10 @@ func (p *Partition[T]) close() {
 // and nothing is counted from then on.
 func (p *Partition[T]) Stopped() <-chan struct{} { return p.stopped }
 
-// Left is what Abort left over, in the order accepted: undelivered, because no
-// attempt over it runs; in doubt, because one still does and may succeed. The
-// error is the newest failure of an attempt, if there was one. From then on the
-// counts are final. Call it after Stopped.
+// Left is what Abort left over, in the order accepted but for what a Partial has
+// singled out: undelivered, because no attempt over it runs; in doubt, because one
+// still does and may succeed. The error is the newest failure of an attempt, if
+// there was one. From then on the counts are final. Call it after Stopped.
 func (p *Partition[T]) Left() (undelivered, inDoubt []T, failure error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -157,8 +157,8 @@ func (f Flush) Context(ctx context.Context) context.Context {
 	return f.ctx
 }
 
-// AttemptFailed adds the event of a failed attempt, counted from 1, with what
-// of the batch is left over by it.
+// AttemptFailed adds the event of a failed attempt, counted from 1, with how many
+// items it was given.
 func (f Flush) AttemptFailed(attempt, items int, c Class) {
 	if f.span == nil || !f.span.IsRecording() {
 		return

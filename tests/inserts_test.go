@@ -2,6 +2,7 @@ package tests
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -243,4 +244,31 @@ func TestEverySpanEnds(t *testing.T) {
 	shutdown(t, buf)
 	assert.Len(t, s.spans.Ended(), len(s.spans.Started()))
 	assert.Len(t, s.ended("insert"), 400)
+}
+
+// Whatever the user's code does to the goroutine of an insert, its span ends.
+func TestTheSpanOfAnInsertWhoseGoroutineEnds(t *testing.T) {
+	s := newSDK()
+	cfg := s.config(answers(nil))
+	cfg.SizeOf = func(item int) int {
+		if item == 13 {
+			runtime.Goexit()
+		}
+		return 1
+	}
+	keyed := cfg
+	keyed.Key = func(item int) uint64 { return uint64(item) }
+	for _, cfg := range []buffer.Config[int]{cfg, keyed} {
+		buf := open(t, cfg)
+		for _, insert := range []func(){
+			func() { _ = buf.Insert(t.Context(), 13) },
+			func() { _ = buf.InsertBatch(t.Context(), []int{1, 13}) },
+		} {
+			var wait sync.WaitGroup
+			wait.Go(insert)
+			wait.Wait()
+		}
+		shutdown(t, buf)
+	}
+	assert.Len(t, s.ended("insert"), len(s.spans.Started()))
 }
