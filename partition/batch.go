@@ -10,8 +10,9 @@ import (
 // batch is a closed batch: ready, then in flight until each of its items has an
 // outcome and no attempt over it runs any more, but for an abandoned one.
 type batch[T any] struct {
-	// Written when the batch is closed, then only read.
-	items   []T // the whole slice, for reuse; with Pages, empty until somebody asks for them
+	// Written when the batch is closed, then only read; but with Pages run makes the
+	// items, where somebody asks for them.
+	items   []T // the whole slice, for reuse
 	page    []byte
 	ends    []int
 	size    int // items
@@ -118,7 +119,7 @@ func (p *Partition[T]) recycle(b *batch[T]) {
 		clear(b.items)
 	}
 	if cap(b.page) > p.cfg.MaxBytes { // an item's own
-		clear(b.items)
+		clear(b.items[:cap(b.items)]) // also of those that were made of a page before
 		b.page = nil
 	}
 	*b = batch[T]{items: b.items[:0], page: b.page[:0], ends: b.ends[:0]}

@@ -8,7 +8,7 @@ import (
 // A PageFlusher has a partition keep the bytes of its items, where T is []byte, in
 // one piece: the batch being filled is a page, and where in it each item ends. So a
 // short insert writes nothing but its bytes and a number. An item of more than
-// MaxBytes is not copied, but a page of its own.
+// MaxBytes gets a page of its own, which is not used again.
 //
 // Items are made of a page only where an attempt over it has failed, or nobody is
 // to make one any more: they are slices of the page, and the capacity of each is
@@ -47,7 +47,7 @@ func (p *Partition[T]) AppendBytes(bytes []byte) bool {
 func (p *Partition[T]) write(items []T) {
 	for _, bytes := range inBytes(items) {
 		if len(bytes) > p.cfg.MaxBytes {
-			p.fill.page = bytes[:len(bytes):len(bytes)]
+			p.fill.page = append(make([]byte, 0, len(bytes)), bytes...)
 		} else {
 			p.grow(len(bytes))
 			p.fill.page = append(p.fill.page, bytes...)

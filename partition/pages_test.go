@@ -130,7 +130,9 @@ func TestAnItemOfMoreThanMaxBytesIsAPageOfItsOwn(t *testing.T) {
 		time.Sleep(time.Second) // the backoffs are over
 		synctest.Wait()
 		require.Len(t, got, 2)
-		assert.Same(t, &large[0], &got[1][0], "it is not copied")
+		copy(large, "LARGE")
+		assert.Equal(t, "large", string(got[1]), "it is a copy")
+		assert.Equal(t, 5, cap(got[1]), "of just that size")
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for _, b := range p.free {
@@ -304,5 +306,39 @@ func TestPagesAreGivenBackAsItems(t *testing.T) {
 		assert.Equal(t, [][]byte{[]byte("a"), {}, []byte("aaa")}, inDoubt)
 		assert.Equal(t, Counts{Accepted: 5, Returned: 5}, p.Info().Counts)
 		close(gate)
+	})
+}
+
+// The items of a batch that failed were slices of its page. Once that has made
+// place for an item's own, nothing keeps it.
+func TestAPageThatMadePlaceForALargeItemIsLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failing := true
+		p := paged(t, 2*firstPage, func([]byte, []int) error {
+			if failing {
+				return errors.New("so that there are items")
+			}
+			return nil
+		}, func(context.Context, flusher.Batch[[]byte]) error { return nil })
+		flush := func(items ...string) {
+			put(t, p, items...)
+			require.NoError(t, p.Flush())
+			time.Sleep(time.Second) // the backoff is over
+			synctest.Wait()
+		}
+		for range 4 {
+			flush("a", "b", "c", "d")
+		}
+		failing = false
+		for range 4 {
+			flush(strings.Repeat("x", 3*firstPage))
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, b := range append(p.free, p.fill.batch) {
+			for i, item := range b.items[:cap(b.items)] {
+				assert.True(t, item == nil || cap(b.page) > 0, "item %d is of a page before", i)
+			}
+		}
 	})
 }

@@ -3,10 +3,10 @@
 // goroutine at a time. It is made for log files, network connections and whatever
 // else takes bytes and must not be written to by two at once.
 //
-//	w, err := writer.New(file, buffer.Config[[]byte]{Name: "access.log"},
+//	w, err := writer.New(file, buffer.Config[[]byte]{Name: "access.log", FlushInterval: time.Second},
 //		writer.Every(time.Second, func(context.Context) error { return file.Sync() }))
 //	...
-//	slog.SetDefault(slog.New(slog.NewJSONHandler(w, nil))) // or log, or zap: a Writer has Write and Sync
+//	logger := slog.New(slog.NewJSONHandler(w, nil)) // or log, or zap: a Writer has Write and Sync
 //	...
 //	err = w.Close()
 //
@@ -32,7 +32,11 @@
 // Write is over, or Sync is called, it is written; meanwhile the next one fills.
 // When that is full too, Write waits (or is refused, or displaces the oldest: see
 // Overflow). So a Writer holds at most two batches, and one more where the next
-// Write does not fit into the second one; beside the bytes, 24 for each Write.
+// Write does not fit into the second one; beside the bytes, 8 for each Write, and 24
+// more once an attempt over its batch has failed.
+//
+// What is not written yet is lost when the process is killed: up to FlushInterval and
+// FlushJitter of it, which are 10 s and 2 s unless you say otherwise.
 //
 // # When the output fails
 //

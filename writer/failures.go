@@ -42,14 +42,12 @@ func (f *failures) Failed(err error) {
 	if h, ok := err.(*halted); ok {
 		err = h.err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.note(err)
+	f.told(err)
 }
 
 // Lost notes Writes that will not reach the output.
 func (f *failures) Lost(writes int, outcome telemetry.Outcome, cause error) {
-	f.fail(&lostError{writes: writes, outcome: outcome, cause: cause})
+	f.fail(&lostError{writes: writes, outcome: outcome, Opaque: partition.Opaque{Err: cause}})
 }
 
 // fail notes what Sync and Stop tell, too.
@@ -64,18 +62,16 @@ func (f *failures) fail(err error) {
 // called notes a callback that failed. A keep-alive that did says nothing about
 // what was written.
 func (f *failures) called(c Periodic, err error) {
-	err = fmt.Errorf("writer: %s: %w", c, err)
+	err = &callbackError{callback: c, Opaque: partition.Opaque{Err: err}}
 	if c.serial {
 		f.fail(err)
 	} else {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.note(err)
+		f.told(err)
 	}
 }
 
-// left notes what a Stop leaves behind.
-func (f *failures) left(err error) {
+// told notes what only Errors tells.
+func (f *failures) told(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.note(err)
@@ -152,20 +148,37 @@ func (t *tally) err() error {
 	return errors.Join(append([]error{more}, t.causes...)...)
 }
 
-// lostError is Writes that will not reach the output. Its text is made when it is
-// asked for: it calls the cause's, which is the user's code, and may not be
-// called under a lock.
+// The errors below have the text of their cause made when theirs is asked for: that
+// calls the user's code, which may not be called under a lock.
+
+// lostError is Writes that will not reach the output.
 type lostError struct {
 	writes  int
 	outcome telemetry.Outcome
-	cause   error
+	partition.Opaque
 }
 
 func (e *lostError) Error() string {
 	if e.outcome == telemetry.DeadLettered {
-		return fmt.Sprintf("writer: %d Writes went to the dead letter: %v", e.writes, e.cause)
+		return fmt.Sprintf("writer: %d Writes went to the dead letter: %v", e.writes, e.Err)
 	}
-	return fmt.Sprintf("writer: %d Writes were dropped: %v", e.writes, e.cause)
+	return fmt.Sprintf("writer: %d Writes were dropped: %v", e.writes, e.Err)
 }
 
-func (e *lostError) Unwrap() error { return e.cause }
+// leftError is Writes that a Stop has given back.
+type leftError struct {
+	unwritten, inDoubt int
+	partition.Opaque
+}
+
+func (e *leftError) Error() string {
+	return fmt.Sprintf("writer: Stop left %d Writes unwritten, and %d in doubt: %v", e.unwritten, e.inDoubt, e.Err)
+}
+
+// callbackError is an error of a callback.
+type callbackError struct {
+	callback Periodic
+	partition.Opaque
+}
+
+func (e *callbackError) Error() string { return fmt.Sprintf("writer: %s: %v", e.callback, e.Err) }

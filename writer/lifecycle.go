@@ -21,8 +21,9 @@ import (
 // The error joins what was not written since Start, the newest of it where it is
 // much; the Every callbacks that failed; at the end of ctx a
 // *buffer.ShutdownError[[]byte], with a copy of each Write that is left over; and
-// ErrRunning, where something is left behind. It is the same for all who stop
-// this run, also afterwards. With the ctx of a callback or of the DeadLetter it
+// ErrRunning, where something is left behind. It says nothing of anybody else's
+// items, so that a Flusher may return it. It is the same for all who stop this run,
+// also afterwards. With the ctx of a callback or of the DeadLetter it
 // is buffer.ErrReentrant, and does nothing.
 func (w *Writer) Stop(ctx context.Context) error { return w.run.Load().end(ctx) }
 
@@ -42,9 +43,7 @@ func (w *Writer) start(last *run) error {
 	if w.run.Load() != last {
 		return errRestarted
 	}
-	select {
-	case <-last.ended:
-	default:
+	if !last.over() {
 		return ErrRunning
 	}
 	w.run.Store(w.begin(last.buffer.Again(w.shape)))
@@ -60,9 +59,7 @@ var errRestarted = fmt.Errorf("%w: somebody else has started it", ErrRunning)
 func (w *Writer) Restart(ctx context.Context) error {
 	r := w.run.Load()
 	var stopped error
-	select {
-	case <-r.ended:
-	default:
+	if !r.over() {
 		if stopped = r.end(ctx); stopped == buffer.ErrReentrant {
 			return stopped
 		}
@@ -110,7 +107,8 @@ type Stats struct {
 	BufferedBytes int64 // of those that are accepted
 }
 
-// Stats takes a snapshot. It takes the partition's lock for a moment.
+// Stats takes a snapshot, of which what waits is read apart from its bytes. It takes
+// the partition's lock for a moment.
 func (w *Writer) Stats() Stats {
 	r := w.run.Load()
 	info := r.buffer.Info()

@@ -12,44 +12,65 @@ import (
 )
 
 // serialOutput is the Flusher that writes batches. The partition has one attempt at a
-// time, and none is abandoned, as there is no timeout; so its attempts own it,
-// one after another.
+// time, and none is abandoned, as there is no timeout.
 type serialOutput struct {
 	to       io.Writer
-	turn     turn
 	failures *failures
+
+	// turn is held by whoever may touch the output, and what is below.
+	turn turn
 
 	// cut is how many bytes of the first Write of the next attempt are written.
 	// What an attempt leaves over comes next, by Flush, before any other batch.
 	cut int
 }
 
-// turn is held by whoever may touch the output: it holds one value then. It is a
-// channel and no mutex, so that the wait for it can end.
+// turn is held by one at a time: it holds one value then. It is a channel and no
+// mutex, so that the wait for it can end.
 type turn chan struct{}
+
+// take waits for the turn. Where ctx has ended, its error is the cause, and the
+// turn was not taken.
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if ctx.Err() != nil { // both, and the other was picked
+		t.give()
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// give gives the turn back.
+func (t turn) give() { <-t }
 
 // FlushPage writes the bytes of a batch, in one call. A panic in it is the
 // partition's to recover.
 func (o *serialOutput) FlushPage(ctx context.Context, page []byte, ends []int) error {
+	if err := o.turn.take(ctx); err != nil { // Stop does not wait for a callback
+		return err
+	}
+	defer o.turn.give()
 	o.cut = 0
-	return o.write(ctx, page, ends)
+	return o.write(page, ends)
 }
 
 // Flush writes what an attempt has left over of a batch.
 func (o *serialOutput) Flush(ctx context.Context, batch flusher.Batch[[]byte]) error {
+	if err := o.turn.take(ctx); err != nil {
+		return err
+	}
+	defer o.turn.give()
 	page, ends := joined(batch.Items)
-	return o.write(ctx, page, ends)
+	return o.write(page, ends)
 }
 
 // write writes the bytes that are not written yet of Writes that stand one behind
-// the other in page, and end at ends.
-func (o *serialOutput) write(ctx context.Context, page []byte, ends []int) error {
-	select {
-	case o.turn <- struct{}{}:
-		defer func() { <-o.turn }()
-	case <-ctx.Done(): // Stop does not wait for a callback
-		return context.Cause(ctx)
-	}
+// the other in page, and end at ends. It requires the turn.
+func (o *serialOutput) write(page []byte, ends []int) error {
 	rest := page[o.cut:]
 	n, err := o.to.Write(rest)
 	switch {
@@ -93,68 +114,61 @@ func (o *serialOutput) advance(ends []int, n int, err error) error {
 	if first > 0 {
 		o.cut -= ends[first-1]
 	}
-	answer := about(err, first, len(ends))
-	if !understood(answer, first, len(ends)) {
-		answer = about(textOf(err), first, len(ends))
-	}
+	answer := &halted{err, about(err, first, len(ends))}
 	if n == 0 {
 		return answer
 	}
 	return &partition.Progress{Err: answer}
 }
 
-// about says of n Writes that those from first on are not written, because of
-// err.
+// about says of n Writes that those from first on are not written, because of err.
+// It reads the class of err once, and nothing else: a flusher.Partial in it speaks
+// of items that are none of this Writer's.
 func about(err error, first, n int) error {
+	verdict := inspected(err)
+	var answer error = &partition.Opaque{Err: err}
+	if verdict.Final {
+		answer = flusher.Permanent(answer)
+	}
+	answer = flusher.RetryAfter(answer, verdict.After)
 	if first == 0 {
-		return err
+		return answer
 	}
 	left := make([]int, 0, n-first)
 	for i := first; i < n; i++ {
 		left = append(left, i)
 	}
-	return &halted{err, flusher.Partial(err, left...)}
+	return flusher.Partial(answer, left...)
 }
 
-// understood tells whether the partition will read what about has said. It does
-// not where the output's error has a flusher.Partial of its own in it, which
-// speaks of items that are none of this Writer's, or panics when it is looked
-// into.
-func understood(answer error, first, n int) (ok bool) {
-	defer func() {
-		if recover() != nil {
-			ok = false
-		}
-	}()
-	verdict := flusher.Inspect(answer, n)
-	if first == 0 {
-		return verdict.Whole
-	}
-	return !verdict.Whole && len(verdict.Retry)+len(verdict.Permanent) == n-first
+// inspected is what err says of a batch without items. The output's error may
+// panic when it is looked into, and says nothing then.
+func inspected(err error) (verdict flusher.Verdict) {
+	defer func() { _ = recover() }()
+	return flusher.Inspect(err, 0)
 }
 
 // halted is an error of the output with what it means for the Writes, which is
 // not in its text.
-type halted struct{ err, partial error }
+type halted struct{ err, answer error }
 
 func (e *halted) Error() string { return e.err.Error() }
-func (e *halted) Unwrap() error { return e.partial }
+func (e *halted) Unwrap() error { return e.answer }
 
-// textOf is all that is left of an error that cannot be handed on.
-func textOf(err error) error { return fmt.Errorf("writer: the output failed: %v", err) }
-
-// deadLetter gives the user's own one Writes that end where they end, for an
-// append to one must not run into the next, and a ctx that Stop knows.
+// deadLetter gives the user's own copies of the Writes, for their page is used
+// again, and a ctx that Stop knows. It holds its turn, so that a Stop which leaves
+// it behind knows of it.
 type deadLetter struct {
 	to     flusher.Flusher[[]byte]
+	turn   turn
 	inside *inside
 }
 
 func (d deadLetter) Flush(ctx context.Context, batch flusher.Batch[[]byte]) error {
-	writes := make([][]byte, len(batch.Items))
-	for i, p := range batch.Items {
-		writes[i] = p[:len(p):len(p)]
+	if err := d.turn.take(ctx); err != nil {
+		return err
 	}
-	batch.Items = writes
+	defer d.turn.give()
+	batch.Items = cloned(batch.Items)
 	return d.to.Flush(context.WithValue(ctx, d.inside, true), batch)
 }

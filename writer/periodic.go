@@ -29,8 +29,9 @@ type Periodic struct {
 // Its ctx ends when the context of a Stop does, and never for Close.
 //
 // An error or a panic is in Errors, and in what the next Sync, and Stop or Close,
-// return. do must not write to its own Writer, Sync or Close it: it may wait for
-// itself. With its ctx, Stop and Restart return buffer.ErrReentrant.
+// return. do must not write to its own Writer, Sync or Close it, nor Stop or Restart
+// it with another ctx than its own: it may wait for itself. With its own, Stop and
+// Restart return buffer.ErrReentrant.
 func Every(d time.Duration, do func(context.Context) error) Periodic {
 	return Periodic{interval: d, serial: true, do: do}
 }
@@ -41,7 +42,8 @@ func Every(d time.Duration, do func(context.Context) error) Periodic {
 // Its ctx ends when the context of a Stop does, and never for Close: Stop and
 // Close wait for calls that run. An error or a panic is in Errors only, since it
 // says nothing about what was written. do may write to its own Writer, but must
-// not Close it; with its ctx, Stop and Restart return buffer.ErrReentrant.
+// not Close it, nor Stop or Restart it with another ctx than its own: it would wait
+// for itself. With its own, Stop and Restart return buffer.ErrReentrant.
 func Beside(d time.Duration, most int, do func(context.Context) error) Periodic {
 	return Periodic{interval: d, most: most, do: do}
 }
@@ -62,14 +64,14 @@ func (r *run) every(ctx context.Context, c Periodic) {
 	for {
 		select {
 		case <-ticker.C:
-		case <-r.drained:
+		case <-r.partition.Stopped():
 			return
 		}
 		select {
 		case r.turn <- struct{}{}:
 			r.call(ctx, c)
-			<-r.turn
-		case <-r.drained:
+			r.turn.give()
+		case <-r.partition.Stopped():
 			return
 		}
 	}
@@ -84,7 +86,7 @@ func (r *run) beside(ctx context.Context, c Periodic) {
 	for {
 		select {
 		case <-ticker.C:
-		case <-r.drained:
+		case <-r.partition.Stopped():
 			return
 		}
 		if busy.Load() == int64(c.most) {
@@ -103,6 +105,7 @@ func (r *run) beside(ctx context.Context, c Periodic) {
 func (r *run) call(ctx context.Context, c Periodic) {
 	returned := make(chan struct{})
 	go func() {
+		defer close(returned)
 		err := flusher.ErrGoexit
 		defer func() {
 			if value := recover(); value != nil {
@@ -111,7 +114,6 @@ func (r *run) call(ctx context.Context, c Periodic) {
 			if err != nil {
 				r.failures.called(c, err)
 			}
-			close(returned)
 		}()
 		err = c.do(ctx)
 	}()

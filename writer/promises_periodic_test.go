@@ -103,7 +103,7 @@ func TestPromiseAStuckEveryIsLeftBehindToo(t *testing.T) {
 		write(t, w, "aaa")
 		err := w.Stop(within(t, time.Minute))
 		holds(t, err, context.DeadlineExceeded, writer.ErrRunning)
-		assert.Contains(t, err.Error(), "1 items are undelivered, and 0 in doubt", "it has never had its turn")
+		assert.Contains(t, err.Error(), "1 undelivered, 0 in doubt", "it has never had its turn")
 		assert.Empty(t, out.offered())
 		assert.ErrorIs(t, w.Start(), writer.ErrRunning)
 		close(letGo)

@@ -25,7 +25,8 @@ type run struct {
 	tracing   *atomic.Bool
 
 	buffer   *buffer.Buffer[[]byte]
-	turn     turn
+	turn     turn // at the output
+	letters  turn // at the DeadLetter
 	failures *failures
 	tally    *tally // of this run; protected by the mu of failures
 	inside   *inside
@@ -36,9 +37,8 @@ type run struct {
 
 	serials, besides sync.WaitGroup // of Every and of Beside
 
-	// In the order in which they happen.
-	draining  sync.Once
-	drained   chan struct{} // closed when everything accepted has its outcome
+	// In the order in which they happen, after the partition has stopped, which is
+	// when everything accepted has its outcome.
 	late      chan struct{} // closed when grace is over since the context of a Stop ended; maybe never
 	ended     chan struct{} // closed when output and callbacks have returned for the last time
 	answering sync.Once
@@ -62,11 +62,11 @@ func (w *Writer) begin(b *buffer.Buffer[[]byte]) *run {
 		tracing:   tracing,
 		buffer:    b,
 		turn:      w.turn,
+		letters:   w.letters,
 		failures:  w.failures,
 		tally:     w.failures.begin(),
 		inside:    w.inside,
 		began:     time.Now(),
-		drained:   make(chan struct{}),
 		late:      make(chan struct{}),
 		ended:     make(chan struct{}),
 		answered:  make(chan struct{}),
@@ -89,7 +89,7 @@ func (w *Writer) begin(b *buffer.Buffer[[]byte]) *run {
 func (r *run) finish(ctx context.Context, callbacks []Periodic) {
 	defer close(r.ended)
 	defer r.cancel(nil)
-	<-r.drained
+	<-r.partition.Stopped()
 	r.serials.Wait()
 	r.turn <- struct{}{} // an output that a Stop left behind still has it
 	for _, c := range callbacks {
@@ -97,8 +97,10 @@ func (r *run) finish(ctx context.Context, callbacks []Periodic) {
 			r.call(ctx, c)
 		}
 	}
-	<-r.turn
+	r.turn.give()
 	r.besides.Wait()
+	r.letters <- struct{}{} // so may a DeadLetter
+	r.letters.give()
 }
 
 // end stops the run, and blocks until everything is over, or grace is since ctx
@@ -113,7 +115,6 @@ func (r *run) end(ctx context.Context) error {
 	// Not by finish, since an end of ctx that came before ends it before anything
 	// is attempted.
 	left := r.buffer.Shutdown(ctx)
-	r.draining.Do(func() { close(r.drained) })
 	select {
 	case <-r.ended:
 	case <-r.late:
@@ -126,10 +127,23 @@ func (r *run) end(ctx context.Context) error {
 	return r.answer
 }
 
+// over tells whether somebody has been told that the run is over, and nobody of it
+// runs any more.
+func (r *run) over() bool {
+	for _, done := range []chan struct{}{r.answered, r.ended} {
+		select {
+		case <-done:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // abort ends the callbacks' ctx and gives them grace.
 func (r *run) abort(ctx context.Context) {
 	r.aborting.Do(func() {
-		r.cause = partition.ContextError(ctx)
+		r.cause = partition.ContextEnd(ctx, "")
 		r.cancel(r.cause)
 		time.AfterFunc(grace, func() { close(r.late) })
 	})
@@ -145,14 +159,13 @@ func (r *run) conclude(left error) error {
 		errs = append(errs, &buffer.ShutdownError[[]byte]{
 			Undelivered: cloned(back.Undelivered), InDoubt: cloned(back.InDoubt), Err: back.Err,
 		})
-		r.failures.left(fmt.Errorf("writer: Stop left %d Writes unwritten, and %d in doubt: %w",
-			len(back.Undelivered), len(back.InDoubt), back.Err))
+		r.failures.told(&leftError{unwritten: len(back.Undelivered), inDoubt: len(back.InDoubt), Opaque: partition.Opaque{Err: back.Err}})
 	}
 	select {
 	case <-r.ended:
 	default:
 		err := fmt.Errorf("writer: Stop left an output or a callback behind that has not returned: %w; %w", r.cause, ErrRunning)
-		r.failures.left(err)
+		r.failures.told(err)
 		errs = append(errs, err)
 	}
 	return errors.Join(append(errs, lost)...)

@@ -1,7 +1,6 @@
 package writer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -31,8 +30,8 @@ type Writer struct {
 	mu sync.Mutex // held while a run is begun, and while closed is set; never while waiting
 
 	// Fixed by New.
-	most      int // MaxBytes
-	turn      turn
+	turn      turn // at the output
+	letters   turn // at the DeadLetter
 	output    *serialOutput
 	failures  *failures
 	inside    *inside
@@ -57,8 +56,9 @@ type Writer struct {
 //     oldest;
 //   - Retry, where MaxAttempts 0 means 5: attempts that write nothing, one after
 //     another;
-//   - DeadLetter, whose Items are one []byte for each Write, valid like Items
-//     until it returns (and FlushMeta for it); it must not use its own Writer;
+//   - DeadLetter, whose Items are one []byte for each Write, which are copies and
+//     the DeadLetter's to keep (and FlushMeta for it); it must not use its own
+//     Writer;
 //   - InsertSpans, TracerProvider, MeterProvider and Logger.
 //
 // Flusher, Key, Routing, SizeOf, FlushTimeout and FlushGrace must be unset,
@@ -74,8 +74,8 @@ func New(output io.Writer, cfg buffer.Config[[]byte], callbacks ...Periodic) (*W
 		return nil, err
 	}
 	w := &Writer{
-		most:      cfg.MaxBytes,
 		turn:      make(turn, 1),
+		letters:   make(turn, 1),
 		failures:  new(failures),
 		inside:    new(inside),
 		callbacks: append([]Periodic(nil), callbacks...),
@@ -83,7 +83,7 @@ func New(output io.Writer, cfg buffer.Config[[]byte], callbacks ...Periodic) (*W
 	w.output = &serialOutput{to: output, turn: w.turn, failures: w.failures}
 	cfg.Flusher = w.output
 	if cfg.DeadLetter != nil {
-		cfg.DeadLetter = deadLetter{cfg.DeadLetter, w.inside}
+		cfg.DeadLetter = deadLetter{to: cfg.DeadLetter, turn: w.letters, inside: w.inside}
 	}
 	b, err := buffer.NewStored(cfg, w.shape)
 	if err != nil {
@@ -130,8 +130,6 @@ func (w *Writer) insert(r *run, p []byte) (int, error) {
 		return 0, w.refusal()
 	case n == 0:
 		return 0, nil
-	case n > w.most:
-		p = bytes.Clone(p) // it is a page of its own
 	}
 	r.waiting.Add(int64(n))
 	err := r.buffer.Insert(context.Background(), p)
@@ -162,14 +160,22 @@ func (w *Writer) refusal() error {
 // told by one.
 //
 // It is a barrier, and calls no Sync of the output: an Every callback may. After
-// Stop the error has ErrNotRunning in it, after Close buffer.ErrClosed.
+// Stop the error has ErrNotRunning in it, after Close buffer.ErrClosed. A Flusher
+// of another buffer may return it: it says nothing of that one's items.
 func (w *Writer) Sync() error {
 	r := w.run.Load()
 	_, err := r.buffer.SyncFlush(context.Background())
 	// What is in err is in failures, unless it is that the run ends. The output may
 	// have an ErrClosed of its own.
-	if !r.stopping.Load() || !errors.Is(err, buffer.ErrClosed) {
+	if !r.stopping.Load() || !closing(err) {
 		return w.failures.sync()
 	}
 	return errors.Join(w.refusal(), w.failures.sync())
+}
+
+// closing tells whether a run that ends is why a Sync has failed. The output's error
+// may panic when it is asked, and then it may well be.
+func closing(err error) (yes bool) {
+	defer func() { yes = yes || recover() != nil }()
+	return errors.Is(err, buffer.ErrClosed)
 }
