@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-databuffer/databuffer/aggregate"
 	"github.com/go-databuffer/databuffer/flusher"
 )
 
@@ -132,4 +133,20 @@ func TestPromiseGoexitInMergeOfAWaitingAdd(t *testing.T) {
 		require.NoError(t, a.Shutdown(t.Context()))
 		assert.Equal(t, []entry{{"a", 1, 1}, {"b", 1, 1}, {"c", 1, 1}}, to.delivered())
 	})
+}
+
+// asking is an error whose text asks the Aggregator.
+type asking struct{ info func() }
+
+func (e asking) Error() string {
+	e.info()
+	return "asked"
+}
+
+func TestTheTextOfAPanicIsNotMadeUnderTheLock(t *testing.T) {
+	var a *aggregate.Aggregator[string, int]
+	a = open(t, func(*int, int) { panic(asking{func() { a.Info() }}) }, config(&sink[string, int]{}))
+	add(t, a, "a")
+	err := a.Add(t.Context(), "a", 1)
+	require.ErrorContains(t, err, "merge panicked, the value was not added")
 }

@@ -44,8 +44,21 @@ func refusal(found bool, value any) error {
 	if found {
 		what = "merge panicked"
 	}
-	return buffer.Invalid(fmt.Errorf("aggregate: %s, the value was not added: %w", what, &flusher.PanicError{Value: value, Stack: debug.Stack()}))
+	return buffer.Invalid(&panicError{what, &flusher.PanicError{Value: value, Stack: debug.Stack()}})
 }
+
+// panicError is a panic in an Add. Its text is made when it is asked for: that may
+// call the user's code, and the lock is held where the error is made.
+type panicError struct {
+	what  string
+	panic *flusher.PanicError
+}
+
+func (e *panicError) Error() string {
+	return fmt.Sprintf("aggregate: %s, the value was not added: %v", e.what, e.panic)
+}
+
+func (e *panicError) Unwrap() error { return e.panic }
 
 // Keep notes where an entry will be.
 func (s *store[K, V]) Keep(index int, item Entry[K, V]) { s.index[item.Key] = index }

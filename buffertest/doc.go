@@ -37,8 +37,7 @@
 //
 // # Whether anything is lost
 //
-// [Check] holds a snapshot of a buffer, an aggregate or a writer's buffer against
-// the conservation law, and [CheckSettled] says besides that everything has its
+// [Check] holds a snapshot of a buffer or an aggregate against the conservation law, and [CheckSettled] says besides that everything has its
 // outcome. Call Check as often as you like, also while others insert: the law
 // holds at every moment.
 //

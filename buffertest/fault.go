@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-databuffer/databuffer/flusher"
+	"github.com/go-databuffer/databuffer/partition"
 )
 
 // A Fault is what goes wrong in one attempt. The zero value is none: the batch
@@ -52,10 +53,16 @@ func Fail(err error) Fault { return Fault{how: fails, err: err} }
 // FailItems answers flusher.Partial(err, failed...). The items at all other
 // indexes arrive, in a Batch that is otherwise the same; where they fail behind the
 // Faulty, both answers are joined. Where an index is none of the batch's, or there
-// is no index, the answer fails the whole batch, and nothing arrives.
+// is no index, the answer fails the whole batch, and nothing arrives. A nil err is
+// replaced by one of this package's.
 func FailItems(err error, failed ...int) Fault {
+	if err == nil {
+		err = errNone
+	}
 	return Fault{how: failsItems, err: err, items: slices.Clone(failed)}
 }
+
+var errNone = errors.New("buffertest: FailItems was given no error")
 
 // Lose has the batch arrive, and answers err all the same: as when a connection
 // breaks before the destination could answer. It is how duplicates come about.
@@ -171,10 +178,10 @@ func among(err error, n int, failed []int) error {
 	}
 	var answers []error
 	if len(retry) > 0 {
-		answers = append(answers, flusher.Partial(flusher.RetryAfter(&unclassed{err}, verdict.After), retry...))
+		answers = append(answers, flusher.Partial(flusher.RetryAfter(&partition.Opaque{Err: err}, verdict.After), retry...))
 	}
 	if len(permanent) > 0 {
-		answers = append(answers, flusher.Partial(flusher.Permanent(&unclassed{err}), permanent...))
+		answers = append(answers, flusher.Partial(flusher.Permanent(&partition.Opaque{Err: err}), permanent...))
 	}
 	return errors.Join(answers...)
 }
@@ -187,11 +194,3 @@ func pick(from, indexes []int) []int {
 	}
 	return picked
 }
-
-// unclassed is an error whose class is said by what stands around it, since the
-// indexes within it are others. It still satisfies errors.Is and errors.As.
-type unclassed struct{ err error }
-
-func (e *unclassed) Error() string        { return e.err.Error() }
-func (e *unclassed) Is(target error) bool { return errors.Is(e.err, target) }
-func (e *unclassed) As(target any) bool   { return errors.As(e.err, target) }

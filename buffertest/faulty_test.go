@@ -253,3 +253,18 @@ func TestFaultyAtOnce(t *testing.T) {
 		assert.Equal(t, attempts/2, failed, fmt.Sprint("of ", attempts))
 	})
 }
+
+func TestFailItemsOfNilIsNoSuccess(t *testing.T) {
+	for _, c := range []struct {
+		fault   buffertest.Fault
+		verdict flusher.Verdict
+	}{
+		{buffertest.FailItems(nil), flusher.Verdict{Whole: true}},
+		{buffertest.FailItems(nil, 1), flusher.Verdict{Retry: []int{1}}},
+		{buffertest.FailItems(nil, 1).Permanently(), flusher.Verdict{Permanent: []int{1}}},
+	} {
+		err := call(t.Context(), buffertest.NewFaulty(new(buffertest.Recorder[int]), buffertest.Script(c.fault)), batchOf(10, 11))
+		require.Error(t, err)
+		assert.Equal(t, c.verdict, flusher.Inspect(err, 2))
+	}
+}

@@ -28,14 +28,14 @@ type Attempt[T any] struct {
 func (a Attempt[T]) Running() bool { return a.Ended.IsZero() }
 
 // Delivered is a copy of the items that the answer says are delivered: all for
-// nil, those that a flusher.Partial does not name, and otherwise none. It is none
-// while the attempt runs.
+// nil, those that a flusher.Partial does not name, and otherwise none: also where
+// the answer panics when it is read. It is none while the attempt runs.
 func (a Attempt[T]) Delivered() []T {
 	if a.Running() {
 		return nil
 	}
-	verdict := flusher.Inspect(a.Err, len(a.Items))
-	if verdict.Whole {
+	verdict, ok := inspected(a.Err, len(a.Items))
+	if !ok || verdict.Whole {
 		return nil
 	}
 	failed := make(map[int]bool)
@@ -49,6 +49,12 @@ func (a Attempt[T]) Delivered() []T {
 		}
 	}
 	return items
+}
+
+// inspected is flusher.Inspect of an answer that may panic when it is read.
+func inspected(err error, n int) (verdict flusher.Verdict, ok bool) {
+	defer func() { _ = recover() }()
+	return flusher.Inspect(err, n), true
 }
 
 // Recorder is a Flusher that records what it is given. The zero value takes

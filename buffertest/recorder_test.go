@@ -200,3 +200,18 @@ func TestRecorderWait(t *testing.T) {
 		})
 	})
 }
+
+// closedUp is an error that panics when it is looked into.
+type closedUp struct{}
+
+func (closedUp) Error() string { return "closed up" }
+func (closedUp) Unwrap() error { panic("looked into") }
+
+func TestRecorderOfAnAnswerThatPanicsWhenItIsRead(t *testing.T) {
+	recorder := buffertest.Record(answers(closedUp{}))
+	require.ErrorIs(t, call(t.Context(), recorder, batchOf(1)), closedUp{})
+	require.Len(t, recorder.Attempts(), 1)
+	assert.False(t, recorder.Attempts()[0].Running())
+	assert.Equal(t, closedUp{}, recorder.Attempts()[0].Err)
+	assert.Empty(t, recorder.Delivered())
+}
