@@ -236,7 +236,7 @@ func (j *judge) ratioAcross(what, id, contender string) {
 
 // barTable shows the bars.
 func barTable(bars []bar) report.Table {
-	t := report.Table{Header: []string{"bar", "asked", "reached", "holds"}}
+	t := report.Table{Header: []string{"goal", "asked", "reached", "holds"}}
 	for _, b := range bars {
 		t.Rows = append(t.Rows, []string{strings.TrimSuffix(b.what, ", "), b.asked, b.reached, string(b.verdict)})
 	}

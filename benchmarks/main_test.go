@@ -46,10 +46,17 @@ func TestEverythingRuns(t *testing.T) {
 	for _, s := range sections() {
 		assert.Contains(t, text, "## "+s.title+"\n")
 	}
-	for _, title := range []string{"Bars", "Insert, a sink that stalls", "As the items held grow", "From the insert to the sink", "Unequal work"} {
+	for _, title := range []string{"Goals", "Insert, a sink that stalls", "As the items held grow", "From the insert to the sink", "Unequal work"} {
 		assert.Contains(t, text, "## "+title+"\n")
 	}
 	assert.NotContains(t, text, "NaN")
+	// What was measured comes first, and our goals last.
+	var order []int
+	for _, title := range []string{"Insert", "From the insert to the sink", "Unequal work", "Where a library is ahead, or lost items", "Goals"} {
+		order = append(order, strings.Index(text, "\n## "+title+"\n"))
+	}
+	assert.IsIncreasing(t, order)
+	assert.Equal(t, strings.LastIndex(text, "\n## "), order[len(order)-1])
 	// Each of the design's rows.
 	for _, row := range []string{"Insert, RoundRobin", "Insert, Sticky", "Producer.Insert", "InsertBatch of 100", "an SDK with metrics", "a tracer that samples nothing", "a flush cycle", "writer.Write", "aggregate.Add"} {
 		assert.Contains(t, text, "\n| "+row)

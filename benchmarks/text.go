@@ -24,13 +24,14 @@ Every run counts the items that were accepted, and those that the sink had when 
 // absent is the peer that cannot be measured.
 const absent = "github.com/mysamimi/dataAggregator is not in the table of `aggregate.Add`: no version of its module can be had from the Go module proxy, which answers 403"
 
-// text is all the results.
+// floorMeans is what stands in brackets behind a goal that is missed.
+const floorMeans = "The floor behind a missed goal is what the same work by hand reaches with what no buffer of this kind can leave out, a context that is checked and a goroutine that each batch is handed to (for `writer.Write` the copy and the goroutine); bare is that work without them."
+
+// text is all the results: first what was measured, then what that says.
 func (r *runner) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, preface, measure.Machine(), r.set.Rounds, r.set.Sample, probed(r.probes))
 	order := sections()
-	r.bars(&b)
-	r.behind(&b, order)
 	for _, s := range order {
 		o, ok := r.done[s.id]
 		if !ok {
@@ -50,11 +51,16 @@ func (r *runner) text() string {
 		for _, note := range append(notes, absent) {
 			fmt.Fprintf(&b, "- %s\n", note)
 		}
+		b.WriteString("\n")
 	}
+	r.behind(&b, order)
+	r.goals(&b)
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-func (r *runner) bars(b *strings.Builder) {
+// goals tells which bars this run has reached: last, as they are ours and not the
+// reader's.
+func (r *runner) goals(b *strings.Builder) {
 	bars := bars(r.done)
 	if len(bars) == 0 {
 		return
@@ -63,7 +69,7 @@ func (r *runner) bars(b *strings.Builder) {
 	for _, bar := range bars {
 		count[bar.verdict]++
 	}
-	heading(b, "Bars", fmt.Sprintf("What the design asks, and what this run has reached: of %d bars %d hold, %d do not, and %d could not be judged (†). Ratios are medians over the rounds.",
+	heading(b, "Goals", fmt.Sprintf("What this project has set itself as goals, and what this run has reached: of %d goals %d hold, %d do not, and %d could not be judged (†). Ratios are medians over the rounds. "+floorMeans,
 		len(bars), count[holds], count[missed], count[unjudged]))
 	write(b, barTable(bars))
 	b.WriteString("\n")
