@@ -170,6 +170,30 @@ func TestThePartitionStopsBeforeMemoryDoes(t *testing.T) {
 	})
 }
 
+func TestThePartitionStopsBeforeLargeRecordsFillMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAssignment(0, [16]byte{}, func(deadLetter) {})
+		large := &kgo.Record{Key: make([]byte, 1<<10), Value: make([]byte, 1<<20-1<<10)}
+		var tags []int64
+		for range maxHeld>>20 + 1 {
+			tags = a.add(tags, []*kgo.Record{large})
+		}
+		got := make(chan error, 1)
+		go func() { got <- a.room(t.Context()) }()
+		synctest.Wait()
+		assert.Empty(t, got, "they are few, and large")
+		a.Settled(tags[5], nil)
+		require.NoError(t, <-got, "also where the oldest is not done")
+		a.add(nil, []*kgo.Record{large})
+		go func() { got <- a.room(t.Context()) }()
+		synctest.Wait()
+		assert.Empty(t, got)
+		a.Settled(tags[0], nil)
+		require.NoError(t, <-got)
+	})
+}
+
 // same is one record n times.
 func same(n int) []*kgo.Record {
 	all := make([]*kgo.Record, n)

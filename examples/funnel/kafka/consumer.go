@@ -20,7 +20,8 @@ import (
 const (
 	pollRecords  = 10_000   // most records of one poll
 	chunkRecords = 1000     // most items of one Insert
-	maxUnsettled = 1 << 20  // records of a partition behind one that is not done, 32 bytes each
+	maxUnsettled = 1 << 20  // records of a partition from the oldest that is not done, 24 bytes each
+	maxHeld      = 64 << 20 // bytes in the records of a partition that are not done
 	fetchBytes   = 16 << 20 // most bytes that a broker sends ahead
 	insertPause  = 20 * time.Millisecond
 )

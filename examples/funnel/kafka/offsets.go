@@ -10,6 +10,7 @@ type offsets struct {
 	head    int64   // tag of the oldest that is not done; all before are
 	tail    int64   // tag of the next
 	mark    mark    // what may be committed
+	bytes   int     // in the records that are not done
 }
 
 // entry is one record.
@@ -32,14 +33,17 @@ func (o *offsets) add(record *kgo.Record) int64 {
 	tag := o.tail
 	*o.at(tag) = entry{record: record, mark: mark{offset: record.Offset + 1, epoch: record.LeaderEpoch}}
 	o.tail++
+	o.bytes += size(record)
 	return tag
 }
 
 // done says that a record is. It returns whether the mark has moved.
 func (o *offsets) done(tag int64) bool {
-	if o.get(tag) == nil {
+	record := o.get(tag)
+	if record == nil {
 		return false
 	}
+	o.bytes -= size(record)
 	o.at(tag).record = nil
 	before := o.head
 	for o.head < o.tail && o.at(o.head).record == nil {
@@ -61,8 +65,20 @@ func (o *offsets) get(tag int64) *kgo.Record {
 // the mark stay done.
 func (o *offsets) cut(tag int64) {
 	for ; o.tail > max(tag, o.head); o.tail-- {
+		if record := o.at(o.tail - 1).record; record != nil {
+			o.bytes -= size(record)
+		}
 		*o.at(o.tail - 1) = entry{}
 	}
+}
+
+// size is how many bytes of a record its sender decides on.
+func size(record *kgo.Record) int {
+	bytes := len(record.Key) + len(record.Value)
+	for _, h := range record.Headers {
+		bytes += len(h.Key) + len(h.Value)
+	}
+	return bytes
 }
 
 // next is the offset after the newest record; 0 where there was none yet.

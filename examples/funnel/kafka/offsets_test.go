@@ -80,6 +80,7 @@ func FuzzTheMarkNeverPassesWhatIsNotDone(f *testing.F) {
 func play(t *testing.T, seed uint64, choose func(n int) int, steps int) {
 	type record struct {
 		tag, offset int64
+		bytes       int
 		done        bool
 	}
 	var (
@@ -93,9 +94,10 @@ func play(t *testing.T, seed uint64, choose func(n int) int, steps int) {
 		switch what := choose(10); {
 		case what < 5 || len(pending) == 0:
 			offset += int64(1 + choose(3))
-			tag := o.add(&kgo.Record{Offset: offset})
+			value := make([]byte, choose(4))
+			tag := o.add(&kgo.Record{Offset: offset, Key: value, Headers: []kgo.RecordHeader{{Key: "h", Value: value}}})
 			pending = append(pending, len(all))
-			all = append(all, record{tag: tag, offset: offset})
+			all = append(all, record{tag: tag, offset: offset, bytes: 1 + 2*len(value)})
 		case what < 9:
 			i := choose(len(pending))
 			r := &all[pending[i]]
@@ -125,6 +127,15 @@ func play(t *testing.T, seed uint64, choose func(n int) int, steps int) {
 				break
 			}
 			want = r.offset + 1
+		}
+		held := 0
+		for _, r := range all {
+			if !r.done {
+				held += r.bytes
+			}
+		}
+		if held != o.bytes {
+			t.Fatalf("seed %d: %d bytes are held and should be %d", seed, o.bytes, held)
 		}
 		if want != o.mark.offset || len(all)-open != o.len() {
 			t.Fatalf("seed %d: the mark is %d and should be %d, with %d records from there and should be %d",
