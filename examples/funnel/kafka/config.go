@@ -49,7 +49,8 @@ type Config struct {
 
 	// MaxBatch bounds a record batch, in bytes before compression, and with it
 	// what one Accept can take. Default 8 MiB. A topic that is created allows so
-	// much; of one that is there, its own limit applies where it is less.
+	// much; of one that is there, its own limit applies where it is less, as it
+	// was at the start, or when the topic last refused a batch as too large.
 	MaxBatch int
 
 	// MaxWaiting bounds the bytes of requests that wait to be sent; beyond it

@@ -2,9 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/go-databuffer/databuffer/buffer"
@@ -13,6 +17,8 @@ import (
 const (
 	maxLanes   = 4
 	roundBytes = 1 << 20 // of a round with more than one request
+
+	limitTimeout = 5 * time.Second
 )
 
 // lane writes one batch to one partition at a time, with a client of its own. A
@@ -23,7 +29,7 @@ type lane struct {
 	sender   *sender                 // of the goroutine that runs
 	cancel   context.CancelCauseFunc // ends the wait for a batch
 
-	open atomic.Int64 // readings in the batch that is being sent
+	open atomic.Int64 // readings in the round that is being sent, without an answer yet
 }
 
 // newLane makes a lane that is not running yet.
@@ -60,20 +66,52 @@ func (l *lane) run(ctx context.Context) {
 			readings += r.len()
 		}
 		l.open.Store(int64(readings))
-		offset, err := l.sender.send(ctx, int32(partition), round)
-		l.open.Store(0)
-		for _, r := range round {
-			r.answer(offset, err)
-			if offset != noOffset {
-				offset += int64(r.len())
-			}
-		}
+		l.deliver(ctx, int32(partition), round)
 		clear(round)
 		l.producer.free(partition, len(l.sender.leaders))
 	}
 }
 
-// abandon ends the wait for the batch that is being sent, and returns how many
+// deliver sends a round to a partition and answers its requests. One that the topic
+// takes no more is sent in halves, as nothing of it was written: only a request
+// that is too large by itself is refused as that.
+func (l *lane) deliver(ctx context.Context, partition int32, round []*request) {
+	offset, err := l.sender.send(ctx, partition, round)
+	if isTooLarge(err) {
+		l.askLimit(ctx)
+		if half := len(round) / 2; half > 0 {
+			l.deliver(ctx, partition, round[:half])
+			l.deliver(ctx, partition, round[half:])
+			return
+		}
+		err = fmt.Errorf("%w (%v)", ErrTooLarge, err)
+	}
+	for _, r := range round {
+		r.answer(offset, err)
+		l.open.Add(-int64(r.len()))
+		if offset != noOffset {
+			offset += int64(r.len())
+		}
+	}
+}
+
+// askLimit asks how large a batch the topic takes by now. What is not told leaves
+// all as it was.
+func (l *lane) askLimit(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, limitTimeout)
+	defer cancel()
+	if limit, ok := topicBatch(ctx, kadm.NewClient(l.client), l.sender.topic); ok {
+		l.producer.allow(limit)
+	}
+}
+
+// isTooLarge says whether a batch is not in the topic since that takes only smaller
+// ones.
+func isTooLarge(err error) bool {
+	return errors.Is(err, ErrNotSent) && (errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge))
+}
+
+// abandon ends the wait for the round that is being sent, and returns how many
 // readings it has. They are in doubt then, unless nothing of them was sent.
 func (l *lane) abandon() (readings int) {
 	readings = int(l.open.Load())

@@ -144,6 +144,61 @@ func TestTooLargeIsSaidBeforeAnythingIsSent(t *testing.T) {
 	require.Equal(t, int64(900), cluster.PartitionInfo(cfg.Topic, 0).HighWatermark)
 }
 
+func TestARequestThatTheTopicTakesNoMoreTakesNoOtherWithIt(t *testing.T) {
+	t.Parallel()
+	for _, refusal := range []*kerr.Error{kerr.MessageTooLarge, kerr.RecordListTooLarge} {
+		t.Run(refusal.Message, func(t *testing.T) {
+			t.Parallel()
+			cluster := fake(t)
+			var m memory
+			cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1})
+			f := start(t, &m, cfg)
+			require.NoError(t, f.Accept(t.Context(), numbered(0, 1), false))
+			limit := "20000"
+			_, err := kadm.NewClient(f.admin).AlterTopicConfigs(t.Context(),
+				[]kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &limit}}, cfg.Topic)
+			require.NoError(t, err)
+
+			release := make(chan struct{})
+			cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+				cluster.SleepControl(func() { <-release })
+				return nil, nil, false
+			})
+			var all sync.WaitGroup
+			all.Go(func() { assert.NoError(t, f.Accept(t.Context(), numbered(1, 1), false)) })
+			eventually(t, func() bool { return f.producer.lanes[0].open.Load() == 1 }, "the first is being sent")
+			var answers [6]error
+			for i := range answers {
+				before := f.Stats().Waiting
+				n := 1
+				if i == 2 {
+					n = 9000
+				}
+				all.Go(func() { answers[i] = f.Accept(t.Context(), numbered(i*10_000, n), false) })
+				eventually(t, func() bool { return f.Stats().Waiting > before }, "the others wait")
+			}
+			large := func(r kmsg.Request) bool {
+				return len(r.(*kmsg.ProduceRequest).Topics[0].Partitions[0].Records) > 20_000
+			}
+			cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: cfg.Topic, When: large, Err: refusal, Count: -1})
+			close(release)
+			all.Wait()
+			for i, err := range answers {
+				if i == 2 {
+					require.ErrorIs(t, err, ErrTooLarge)
+					require.ErrorIs(t, err, buffer.ErrTooLarge)
+					require.NotErrorIs(t, err, ErrNotSent, "it is not to be sent again")
+					continue
+				}
+				require.NoError(t, err)
+			}
+			require.Equal(t, int64(7), cluster.PartitionInfo(cfg.Topic, 0).HighWatermark)
+			assert.Zero(t, f.producer.lanes[0].open.Load())
+			assert.EqualValues(t, 20_000-batchOverhead, f.producer.limit.Load(), "the next is refused before it is sent")
+		})
+	}
+}
+
 func TestWhileNoBrokerAnswersRequestsWaitAreRefusedOrInDoubt(t *testing.T) {
 	t.Parallel()
 	cluster := fake(t)

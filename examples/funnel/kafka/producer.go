@@ -13,13 +13,15 @@ import (
 
 // producer queues requests for its lanes. It is an ingest.Sink.
 type producer struct {
-	limit      int                  // bytes of a request, at most
+	maxBatch   int                  // bytes of a batch, at most, whatever the topic takes
 	maxWaiting int                  // bytes
 	here       func() []*assignment // the partitions consumed here
 	joined     func() bool          // the group has said which these are
 	lanes      []*lane
 	done       sync.WaitGroup // for the lanes
 	produced   atomic.Int64   // readings
+
+	limit atomic.Int64 // bytes of a request, at most
 
 	mu      sync.Mutex
 	work    sync.Cond  // a request waits, or closed
@@ -34,13 +36,14 @@ var _ ingest.Sink = (*producer)(nil)
 
 func newProducer(cfg Config, partitions, batch int, here func() []*assignment, joined func() bool) *producer {
 	p := &producer{
-		limit:      batch - batchOverhead,
+		maxBatch:   cfg.MaxBatch,
 		maxWaiting: cfg.MaxWaiting,
 		here:       here,
 		joined:     joined,
 		busy:       make([]bool, partitions),
 	}
 	p.work.L = &p.mu
+	p.allow(batch)
 	return p
 }
 
@@ -59,6 +62,9 @@ func (p *producer) start(ctx context.Context, cfg Config, brokers []string) erro
 	return nil
 }
 
+// allow says how large a batch the topic takes.
+func (p *producer) allow(batch int) { p.limit.Store(int64(min(batch, p.maxBatch) - batchOverhead)) }
+
 // Accept implements ingest.Sink. Its errors are also ErrTooLarge, ErrNotSent,
 // ErrInDoubt and ErrRejected; see the package documentation for what they leave.
 func (p *producer) Accept(ctx context.Context, readings []reading.Reading, stored bool) error {
@@ -69,8 +75,8 @@ func (p *producer) Accept(ctx context.Context, readings []reading.Reading, store
 		return nil
 	}
 	r := newRequest(readings)
-	if r.size > p.limit {
-		return fmt.Errorf("%d readings make %d bytes, and %d are allowed: %w", len(readings), r.size, p.limit, ErrTooLarge)
+	if limit := p.limit.Load(); int64(r.size) > limit {
+		return fmt.Errorf("%d readings make %d bytes, and %d are allowed: %w", len(readings), r.size, limit, ErrTooLarge)
 	}
 	if !stored {
 		return p.send(ctx, r)

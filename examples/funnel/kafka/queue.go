@@ -58,10 +58,10 @@ func (p *producer) sendable() (index, partition int) {
 	return -1, 0
 }
 
-// collect takes the request at i and all after it that may go with it. It requires
-// that mu is held.
+// collect takes the request at i, also where the topic has become too small for it
+// since, and all after it that may go with it. It requires that mu is held.
 func (p *producer) collect(into []*request, i, partition int) []*request {
-	room := min(max(roundBytes, p.waiting[i].size), p.limit)
+	room := max(min(roundBytes, int(p.limit.Load())), p.waiting[i].size)
 	kept := p.waiting[:i]
 	for _, r := range p.waiting[i:] {
 		if (r.partition == anyPartition || r.partition == partition) && r.size <= room {

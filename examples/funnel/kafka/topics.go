@@ -25,7 +25,11 @@ func ensureTopics(ctx context.Context, admin *kadm.Client, cfg Config) (partitio
 	if err != nil {
 		return 0, 0, err
 	}
-	return len(detail.Partitions), min(cfg.MaxBatch, topicBatch(ctx, admin, cfg.Topic)), nil
+	limit, ok := topicBatch(ctx, admin, cfg.Topic)
+	if !ok {
+		limit = usualBatch
+	}
+	return len(detail.Partitions), min(cfg.MaxBatch, limit), nil
 }
 
 // ensureTopic waits until the topic is there, with its partitions.
@@ -56,23 +60,23 @@ func ensureTopic(ctx context.Context, admin *kadm.Client, cfg Config, topic stri
 	}
 }
 
-// topicBatch asks for the topic's max.message.bytes. Who may not know it, or is not
-// told, takes the usual.
-func topicBatch(ctx context.Context, admin *kadm.Client, topic string) int {
+// topicBatch asks for the topic's max.message.bytes. It is false where that is not
+// told, as to those who may not know it.
+func topicBatch(ctx context.Context, admin *kadm.Client, topic string) (int, bool) {
 	configs, err := admin.DescribeTopicConfigs(ctx, topic)
 	if err != nil {
-		return usualBatch
+		return 0, false
 	}
 	config, err := configs.On(topic, nil)
 	if err != nil || config.Err != nil {
-		return usualBatch
+		return 0, false
 	}
 	for _, c := range config.Configs {
 		if c.Key == "max.message.bytes" && c.Value != nil {
 			if n, err := strconv.Atoi(*c.Value); err == nil && n > batchOverhead {
-				return n
+				return n, true
 			}
 		}
 	}
-	return usualBatch
+	return 0, false
 }
