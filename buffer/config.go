@@ -208,7 +208,11 @@ func (cfg *Config[T]) check() error {
 		bad.add("Name", `""`, "it is required; give each buffer a name of its own")
 	}
 	if missing(cfg.Flusher) {
-		bad.add("Flusher", "nil", "it is required; use flusher.Items(write), flusher.Func[T](flush) or a type of your own")
+		value := "nil"
+		if cfg.Flusher != nil {
+			value = "a nil " + reflect.TypeOf(cfg.Flusher).String()
+		}
+		bad.add("Flusher", value, "it is required; use flusher.Items(write), flusher.Func[T](flush) or a type of your own, of something that is not nil")
 	}
 	if cfg.DeadLetter != nil && missing(cfg.DeadLetter) {
 		bad.add("DeadLetter", "a nil "+reflect.TypeOf(cfg.DeadLetter).String(), "leave it out, or give it a function")

@@ -114,6 +114,7 @@ func TestPromiseFlushWhileFlushing(t *testing.T) {
 			assert.Equal(t, 2, results[1].Items)
 			assert.Equal(t, 1, results[1].Delivered)
 			assert.ErrorIs(t, results[1].Err, cause)
+			assert.ErrorIs(t, results[1].Err, errSink, "why there is no outcome yet")
 			s.mu.Lock()
 			s.answer = nil
 			s.mu.Unlock()

@@ -125,7 +125,8 @@ type Result struct {
 	// because the context of SyncFlush ended first.
 	Delivered int
 
-	// Err joins the errors of the batches that failed. It is nil when all Items
-	// were delivered, and when there were none.
+	// Err joins the errors of the batches that failed, and where the context of
+	// SyncFlush ended first, that and the newest failure of an attempt. It is nil
+	// when all Items were delivered, and when there were none.
 	Err error
 }

@@ -83,6 +83,9 @@ func (p *Partition[T]) Wait(ctx context.Context, barrier *Barrier) (result flush
 	if barrier.batches == 0 {
 		return result, true
 	}
+	if p.newest != nil { // then it tells why there is no outcome yet
+		result.Err = errors.Join(result.Err, &Opaque{p.newest})
+	}
 	p.dismiss(barrier)
 	return result, false
 }

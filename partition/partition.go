@@ -72,6 +72,7 @@ type Partition[T any] struct {
 	retried  int
 	lost     int       // items in attempts that were abandoned, ever
 	stray    int       // attempts that are abandoned now
+	newest   error     // failure of an attempt, until one succeeds
 	alarm    time.Time // when timer goes off; zero: not set
 
 	_ [128]byte
@@ -101,7 +102,6 @@ type Partition[T any] struct {
 	alarmed     time.Time // alarm, as run has seen it last: it may have become earlier, but not later
 	draining    bool
 	graceEnds   time.Time // once aborted
-	newest      error     // failure of an attempt
 	undelivered []T
 	inDoubt     []T
 }

@@ -31,7 +31,6 @@ func (p *Partition[T]) end(a *attempt[T], now time.Time, aborted bool) {
 		return
 	}
 	if a.err == nil {
-		p.newest = nil
 		p.cfg.Recorder.Attempted(now.Sub(a.started), telemetry.ClassNone)
 		if !c.settled {
 			p.succeed(b, c, c.size)
@@ -101,7 +100,9 @@ func (p *Partition[T]) fail(b *batch[T], c *content[T], f failure, now time.Time
 // looked at now.
 func (p *Partition[T]) failed(b *batch[T], c *content[T], f failure) {
 	p.unpack(b, c)
+	p.mu.Lock()
 	p.newest = f.err
+	p.mu.Unlock()
 	b.flush.AttemptFailed(c.attempt, c.size, f.class)
 	if p.cfg.Witness != nil {
 		p.cfg.Witness.Failed(f.err)
@@ -214,6 +215,9 @@ func (p *Partition[T]) settle(b *batch[T], n int, outcome telemetry.Outcome, cla
 	p.settled[outcome][class] += n
 	b.left -= n
 	delivered := 0
+	if outcome == telemetry.Delivered || outcome == telemetry.DeadLettered {
+		p.newest = nil
+	}
 	if outcome == telemetry.Delivered {
 		delivered = n
 		b.delivered += n
