@@ -57,12 +57,17 @@ type Config struct {
 	// Accept is buffer.ErrFull. Default 64 MiB.
 	MaxWaiting int
 
+	// Patience is how long a request waits at most to be sent; beyond it Accept is
+	// buffer.ErrFull. Default as DeliveryTimeout.
+	Patience time.Duration
+
 	// MaxRecord is how long the value of a record may be to be looked at, in
 	// bytes. Default 4096; a reading needs less than 2000.
 	MaxRecord int
 
 	// DeliveryTimeout is how long a record batch is sent again and again where
-	// brokers cannot be reached, or do not acknowledge it. Default 30 s.
+	// brokers cannot be reached, or do not acknowledge it. Default
+	// DefaultDeliveryTimeout.
 	DeliveryTimeout time.Duration
 
 	// CommitInterval is how often offsets are committed. Default 1 s.
@@ -85,6 +90,9 @@ type Config struct {
 	MeterProvider metric.MeterProvider // default OpenTelemetry's global one
 }
 
+// DefaultDeliveryTimeout is that of Config.DeliveryTimeout.
+const DefaultDeliveryTimeout = 30 * time.Second
+
 // withDefaults is c with its defaults, or an error for each bad setting.
 func (c Config) withDefaults() (Config, error) {
 	defaultTo(&c.Topic, "readings")
@@ -95,7 +103,8 @@ func (c Config) withDefaults() (Config, error) {
 	defaultTo(&c.MaxBatch, 8<<20)
 	defaultTo(&c.MaxWaiting, 64<<20)
 	defaultTo(&c.MaxRecord, 4096)
-	defaultTo(&c.DeliveryTimeout, 30*time.Second)
+	defaultTo(&c.DeliveryTimeout, DefaultDeliveryTimeout)
+	defaultTo(&c.Patience, c.DeliveryTimeout)
 	defaultTo(&c.CommitInterval, time.Second)
 	defaultTo(&c.RevokeTimeout, 20*time.Second)
 	defaultTo(&c.Logger, slog.Default())
@@ -139,6 +148,7 @@ func (c Config) withDefaults() (Config, error) {
 	between("MaxBatch", c.MaxBatch, 1<<16, 1<<26)
 	between("MaxWaiting", c.MaxWaiting, 1, 1<<40)
 	between("MaxRecord", c.MaxRecord, 1, 1<<20)
+	positive("Patience", c.Patience)
 	positive("DeliveryTimeout", c.DeliveryTimeout)
 	positive("CommitInterval", c.CommitInterval)
 	positive("RevokeTimeout", c.RevokeTimeout)

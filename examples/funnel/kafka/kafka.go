@@ -95,8 +95,8 @@ func (k *Kafka) abort() {
 }
 
 // Accept sends readings to the topic, all or none. It blocks until the brokers
-// have them, on all replicas in sync, and gives up DeliveryTimeout after it began
-// to send them. With stored it sends them to a partition that this process consumes,
+// have them, on all replicas in sync; it gives up where it cannot begin to send them
+// within Patience, and DeliveryTimeout after it began. With stored it sends them to a partition that this process consumes,
 // and blocks until they are in the store.
 //
 // Its errors are

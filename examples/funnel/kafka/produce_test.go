@@ -242,6 +242,31 @@ func TestWhileNoBrokerAnswersRequestsWaitAreRefusedOrInDoubt(t *testing.T) {
 	assert.Equal(t, 1, values[200])
 }
 
+func TestWhoWaitsForThoseBeforeThemHasPatience(t *testing.T) {
+	t.Parallel()
+	cluster := fake(t)
+	var m memory
+	f := start(t, &m, topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 1, Patience: 200 * time.Millisecond}))
+	release := make(chan struct{})
+	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		cluster.SleepControl(func() { <-release })
+		return nil, nil, false
+	})
+	sent := make(chan error, 1)
+	go func() { sent <- f.Accept(t.Context(), numbered(0, 30), false) }()
+	eventually(t, func() bool { return f.producer.lanes[0].open.Load() == 30 }, "the first is being sent")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err := f.Accept(ctx, numbered(100, 30), false)
+	require.ErrorIs(t, err, buffer.ErrFull)
+	require.NotErrorIs(t, err, ErrInDoubt)
+	require.Zero(t, f.Stats().Waiting)
+	close(release)
+	require.NoError(t, <-sent, "what is being sent has DeliveryTimeout")
+	eventually(t, func() bool { return m.len() == 30 }, "only the first is in the topic")
+}
+
 func TestShutdownSaysWhatItCouldNotSend(t *testing.T) {
 	t.Parallel()
 	cluster := fake(t)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-databuffer/databuffer/buffer"
 	"github.com/go-databuffer/databuffer/examples/funnel/ingest"
@@ -15,6 +16,7 @@ import (
 type producer struct {
 	maxBatch   int                  // bytes of a batch, at most, whatever the topic takes
 	maxWaiting int                  // bytes
+	patience   time.Duration        // of a request with the queue
 	here       func() []*assignment // the partitions consumed here
 	joined     func() bool          // the group has said which these are
 	lanes      []*lane
@@ -38,6 +40,7 @@ func newProducer(cfg Config, partitions, batch int, here func() []*assignment, j
 	p := &producer{
 		maxBatch:   cfg.MaxBatch,
 		maxWaiting: cfg.MaxWaiting,
+		patience:   cfg.Patience,
 		here:       here,
 		joined:     joined,
 		busy:       make([]bool, partitions),
@@ -137,23 +140,39 @@ func (p *producer) send(ctx context.Context, r *request) error {
 	p.work.Signal()
 	p.mu.Unlock()
 
-	select {
-	case <-r.done:
-	case <-ctx.Done():
-		if p.withdraw(r) {
-			return endOf(ctx)
-		}
-		select {
-		case <-r.done:
-		default:
-			return fmt.Errorf("%w: %w", ErrInDoubt, endOf(ctx))
-		}
-	}
-	if r.err != nil {
-		return r.err
+	if err := p.await(ctx, r); err != nil {
+		return err
 	}
 	p.produced.Add(int64(r.len()))
 	return nil
+}
+
+// await waits for the answer to a request. While no lane has taken it, it can be
+// taken back.
+func (p *producer) await(ctx context.Context, r *request) error {
+	late := time.NewTimer(p.patience)
+	defer late.Stop()
+	for {
+		select {
+		case <-r.done:
+			return r.err
+		case <-late.C:
+			if p.withdraw(r) {
+				return fmt.Errorf("kafka: not sent within %v: %w", p.patience, buffer.ErrFull)
+			}
+			// A lane has it, and with the brokers a patience of its own.
+		case <-ctx.Done():
+			if p.withdraw(r) {
+				return endOf(ctx)
+			}
+			select {
+			case <-r.done:
+				return r.err
+			default:
+				return fmt.Errorf("%w: %w", ErrInDoubt, endOf(ctx))
+			}
+		}
+	}
 }
 
 // shutdown takes no more requests, and waits until those that wait are sent, or

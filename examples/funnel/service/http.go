@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-databuffer/databuffer/examples/funnel/ingest"
+	"github.com/go-databuffer/databuffer/examples/funnel/kafka"
 	"github.com/go-databuffer/databuffer/examples/funnel/live"
 	"github.com/go-databuffer/databuffer/examples/funnel/query"
 	"github.com/go-databuffer/databuffer/examples/funnel/settings"
@@ -19,6 +20,8 @@ const (
 	answerTime    = 10 * time.Second // to send an answer, beyond what it waits for
 	readyTimeout  = 2 * time.Second
 	maxHeader     = 16 << 10
+
+	deliveryTimeout = kafka.DefaultDeliveryTimeout
 )
 
 // routes is who answers what. All but the page's files and the two questions
@@ -64,13 +67,18 @@ func (s *Service) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 // newServer is a server whose every wait has an end. What an answer waits for
-// itself comes on top of the time in which its request arrives.
+// itself comes on top of the time in which its request arrives: else the connection
+// would be closed before its answer, which says whether to send it again.
 func newServer(set settings.Settings, handler http.Handler, logger *slog.Logger) *http.Server {
+	wait := max(set.StoredAfter, set.QueryTimeout)
+	if set.Kafka != "" {
+		wait = max(wait, deliveryTimeout)
+	}
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: min(headerTimeout, set.ReadTimeout),
 		ReadTimeout:       set.ReadTimeout,
-		WriteTimeout:      set.ReadTimeout + set.Patience + max(set.StoredAfter, set.QueryTimeout) + answerTime,
+		WriteTimeout:      set.ReadTimeout + set.Patience + wait + answerTime,
 		IdleTimeout:       set.IdleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug), // of clients that go away

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -83,4 +84,14 @@ func TestADeadLetterIsNotCountedAsDropped(t *testing.T) {
 	assert.Equal(t, 1, total.Delivered)
 	assert.Zero(t, total.Dropped)
 	require.NoError(t, r.Stop(t.Context()), "nothing is left")
+}
+
+// However long Kafka takes to say what became of readings, the connection is there
+// for the answer.
+func TestAnAnswerIsWaitedForAsLongAsKafkaMayTake(t *testing.T) {
+	short := []string{"-read-timeout", "2s", "-stored-timeout", "5s", "-query-timeout", "5s", "-patience", "3s"}
+	without := newServer(parse(t, short...), nil, slog.New(slog.DiscardHandler))
+	assert.Equal(t, 2*time.Second+3*time.Second+5*time.Second+answerTime, without.WriteTimeout)
+	with := newServer(parse(t, append(short, "-kafka", "embedded")...), nil, slog.New(slog.DiscardHandler))
+	assert.Equal(t, 2*time.Second+3*time.Second+deliveryTimeout+answerTime, with.WriteTimeout)
 }

@@ -128,6 +128,8 @@ func (s *Service) connect(ctx context.Context) (ingest.Sink, error) {
 		DeadLetterTopic: s.set.KafkaDead,
 		Group:           s.set.KafkaGroup,
 		Partitions:      s.set.KafkaPartitions,
+		Patience:        s.set.Patience,
+		DeliveryTimeout: deliveryTimeout,
 		Pipeline:        s.pipeline,
 		Logger:          s.logger,
 		MeterProvider:   s.observe.Meters(),

@@ -80,7 +80,7 @@ func Flags(s *Settings) *flag.FlagSet {
 	f.IntVar(&s.InFlight, "in-flight", 1, "the batches of one partition that are written at once")
 	f.DurationVar(&s.FlushInterval, "flush-interval", pipeline.DefaultFlushInterval, "how long a reading waits at most for its batch to fill")
 	f.DurationVar(&s.WriteTimeout, "write-timeout", pipeline.DefaultWriteTimeout, "how long one write into the store may take; then it is tried again")
-	f.DurationVar(&s.Patience, "patience", 2*time.Second, "how long a request waits for room before it is refused with 429")
+	f.DurationVar(&s.Patience, "patience", 2*time.Second, "how long a request waits for room, with -kafka to be sent, before it is refused with 429")
 
 	s.MaxBody, s.MaxDecoded = ingest.DefaultMaxBody, ingest.DefaultMaxDecoded
 	f.Var(&s.MaxBody, "max-body", "the size of a request as it is sent")
