@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/go-databuffer/databuffer/aggregate"
+	"go.opentelemetry.io/otel/metric/noop"
+
 	"github.com/go-databuffer/databuffer/buffer"
 	"github.com/go-databuffer/databuffer/flusher"
 	"github.com/go-databuffer/databuffer/tests/model"
@@ -108,6 +110,7 @@ func drawTimes(s model.Source, o op) op {
 func drawConfig(s model.Source) aggregate.Config[int, serials] {
 	cfg := aggregate.Config[int, serials]{
 		Name:          "model",
+		MeterProvider: noop.NewMeterProvider(), // the global one keeps something of each buffer for ever
 		Partitions:    s.Int(1, 3),
 		MaxSize:       s.Int(1, 4),
 		MaxInFlight:   s.Int(1, 2),

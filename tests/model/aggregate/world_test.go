@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-databuffer/databuffer/aggregate"
 	"github.com/go-databuffer/databuffer/buffer"
@@ -27,6 +28,7 @@ type world struct {
 	drawn    map[int]drawnAdd
 	accepted map[int]bool
 	refused  int
+	perhaps  int         // refused as Shutdown returned
 	waiting  map[int]int // the keys of Adds that have not returned, by number
 	looks    int
 	born     map[int]int // the look that first found an entry held
@@ -38,7 +40,8 @@ type world struct {
 	behind   map[int]bool // the Adds that a barrier has covered
 	at       map[int]int  // the partition of each key
 	given    *buffer.ShutdownError[list]
-	over     bool // Shutdown has returned
+	over     bool      // Shutdown has returned
+	ended    time.Time // when
 }
 
 func newWorld(t *model.T, cfg aggregate.Config[int, serials]) *world {
@@ -89,8 +92,11 @@ func (w *world) add(ctx context.Context, add drawnAdd) {
 		w.accepted[n] = true
 		return
 	}
-	if !w.over {
+	switch { // what comes after Shutdown is not counted
+	case !w.over:
 		w.refused++
+	case w.ended.Equal(time.Now()): // either may have been first
+		w.perhaps++
 	}
 	var panicked *flusher.PanicError
 	switch {
@@ -148,7 +154,9 @@ func (w *world) shutDown(ctx context.Context) {
 	err := w.a.Shutdown(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.over = true
+	if !w.over {
+		w.over, w.ended = true, time.Now()
+	}
 	var given *buffer.ShutdownError[list]
 	switch {
 	case err == nil && w.given == nil:

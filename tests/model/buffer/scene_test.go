@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric/noop"
+
 	"github.com/go-databuffer/databuffer/buffer"
 	"github.com/go-databuffer/databuffer/flusher"
 	"github.com/go-databuffer/databuffer/tests/model"
@@ -124,6 +126,7 @@ func draw(s model.Source) scene {
 func drawConfig(s model.Source) buffer.Config[int] {
 	cfg := buffer.Config[int]{
 		Name:          "model",
+		MeterProvider: noop.NewMeterProvider(), // the global one keeps something of each buffer for ever
 		Partitions:    s.Int(1, 3),
 		MaxSize:       s.Int(1, 5),
 		MaxInFlight:   s.Int(1, 3),

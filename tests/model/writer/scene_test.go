@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"time"
 
+	"go.opentelemetry.io/otel/metric/noop"
+
 	"github.com/go-databuffer/databuffer/buffer"
 	"github.com/go-databuffer/databuffer/flusher"
 	"github.com/go-databuffer/databuffer/tests/model"
@@ -61,7 +63,7 @@ const (
 )
 
 func draw(s model.Source) scene {
-	sc := scene{cfg: buffer.Config[[]byte]{Name: "model", FlushInterval: -1, Logger: slog.New(slog.DiscardHandler)}}
+	sc := scene{cfg: buffer.Config[[]byte]{Name: "model", FlushInterval: -1, Logger: slog.New(slog.DiscardHandler), MeterProvider: noop.NewMeterProvider()}}
 	sc.cfg.MaxBytes = s.Int(1, 60)
 	if s.Chance(10) { // more than a page holds at first
 		sc.scale = 2000
