@@ -28,11 +28,13 @@ type Sender struct {
 
 // Flush posts a batch. What the API answers decides what becomes of it:
 //
-//   - 2xx: delivered
+//   - 2xx: delivered, if it is the answer to a POST: a Client that follows a 301,
+//     302 or 303 asks the new address with a GET, which takes no events there
 //   - 429 and 503: again, no sooner than Retry-After says
 //   - 400, 413 and 422: given up, since the same call would be refused again
 //   - anything else, or no answer: again, after a backoff; a wrong password or
-//     address (401, 403, 404) is mended by somebody, and the events wait for it
+//     address (401, 403, 404, a redirect) is mended by somebody, and the events
+//     wait for it
 func (s *Sender) Flush(ctx context.Context, batch flusher.Batch[Event]) error {
 	// The wait counts as part of the attempt: FlushTimeout bounds it.
 	if err := s.Limit.Wait(ctx); err != nil {
@@ -64,7 +66,9 @@ func (s *Sender) Flush(ctx context.Context, batch flusher.Batch[Event]) error {
 func (s *Sender) judge(response *http.Response) error {
 	code := response.StatusCode
 	err := fmt.Errorf("the API answered %s", response.Status)
-	switch {
+	switch asked := response.Request; {
+	case asked.Method != http.MethodPost:
+		return fmt.Errorf("the API has moved, and the redirect to %s lost the events: send them to that address", asked.URL.Redacted())
 	case code >= 200 && code < 300:
 		return nil
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:

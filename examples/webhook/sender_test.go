@@ -26,9 +26,10 @@ type script struct {
 }
 
 type answer struct {
-	status int
-	after  string // Retry-After
-	err    error
+	status   int
+	after    string // Retry-After
+	location string // Location
+	err      error
 }
 
 func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -37,7 +38,7 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	if a.status < 300 {
+	if a.status < 300 && r.Method == http.MethodPost {
 		var events []Event
 		if err := json.NewDecoder(r.Body).Decode(&events); err != nil {
 			return nil, err
@@ -47,7 +48,7 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	return &http.Response{
-		StatusCode: a.status, Status: strconv.Itoa(a.status), Header: http.Header{"Retry-After": {a.after}},
+		StatusCode: a.status, Status: strconv.Itoa(a.status), Header: http.Header{"Retry-After": {a.after}, "Location": {a.location}},
 		Body: io.NopCloser(bytes.NewReader(nil)), Request: r,
 	}, nil
 }
@@ -108,6 +109,30 @@ func TestWhatSomebodyMendsIsWaitedFor(t *testing.T) {
 		printed := run(t, s)
 		assert.Equal(t, upTo(250), s.events)
 		assert.Contains(t, printed, "sent 250 events in 7 calls, 0 of them told to slow down, 0 events rejected")
+	})
+}
+
+// A Client follows a 301, 302 or 303 with a GET and no body: what that is
+// answered says nothing about the events.
+func TestEventsARedirectHasLostAreNotTakenForDelivered(t *testing.T) {
+	for _, status := range []int{301, 302, 303} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				moved := answer{status: status, location: "http://new.test/events"}
+				s := &script{answers: []answer{moved, {status: 200}, moved, {status: 404}, {status: 202}}}
+				run(t, s)
+				assert.Equal(t, upTo(250), s.events)
+			})
+		})
+	}
+}
+
+func TestARedirectThatKeepsTheEventsIsFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answers: []answer{{status: 307, location: "http://new.test/events"}, {status: 202}}}
+		printed := run(t, s)
+		assert.Equal(t, upTo(250), s.events)
+		assert.Contains(t, printed, "sent 250 events in 3 calls")
 	})
 }
 
