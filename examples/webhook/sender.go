@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -83,9 +85,12 @@ func (s *Sender) judge(response *http.Response) error {
 
 // retryAfter is how long the header asks to wait: a number of seconds, or a date
 // (RFC 9110, section 10.2.3). Anything else is no wish, and the backoff decides.
+// More seconds than a Duration can hold are as many as it can.
 func retryAfter(header string, now time.Time) time.Duration {
-	if seconds, err := strconv.Atoi(header); err == nil {
-		return max(time.Duration(seconds)*time.Second, 0)
+	const most = int64(math.MaxInt64 / time.Second)
+	seconds, err := strconv.ParseInt(header, 10, 64)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // seconds is the nearest that fits
+		return time.Duration(min(max(seconds, 0), most)) * time.Second
 	}
 	if date, err := http.ParseTime(header); err == nil {
 		return max(date.Sub(now), 0)

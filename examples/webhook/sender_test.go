@@ -150,6 +150,8 @@ func TestRetryAfterHeader(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for header, want := range map[string]time.Duration{
 		"": 0, "3": 3 * time.Second, "-3": 0, "soon": 0, "1.5": 0,
+		"9223372036": 9223372036 * time.Second, "9223372037": 9223372036 * time.Second,
+		"99999999999999999999": 9223372036 * time.Second, "-99999999999999999999": 0,
 		"Fri, 02 Jan 2026 03:04:15 GMT": 10 * time.Second,
 		"Fri, 02 Jan 2026 03:04:00 GMT": 0,
 	} {
