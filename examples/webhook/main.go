@@ -3,6 +3,11 @@
 //
 //	go run ./examples/webhook                           # to an API of its own, which limits it
 //	go run ./examples/webhook -url https://example.com/events
+//
+// Each failed call is told on stdout, and what came of all events at the end. An
+// API that is down is waited for. After Ctrl-C what is buffered is sent, for at
+// most a minute; a second Ctrl-C ends that. The exit code is 0 when each event
+// was sent or rejected, 1 when something failed and 2 for wrong flags.
 package main
 
 import (
@@ -25,24 +30,30 @@ import (
 )
 
 func main() {
-	url := flag.String("url", "", "where to send the events; empty: to an API that this program starts itself")
-	events := flag.Int("events", 1000, "how many events to send")
-	perSecond := flag.Float64("rate", 8, "calls per second")
-	flag.Parse()
+	set, err := parseSettings(os.Args[1:], os.Stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "webhook: %v\nSee webhook -help.\n", err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	context.AfterFunc(ctx, func() {
+		stop() // so that a second one has its usual effect
+		log.Print("interrupted: what is buffered is sent, for at most a minute; again to leave it")
+	})
 
-	to := *url
-	if to == "" {
+	if set.url == "" {
 		api, err := startAPI(5)
 		if err != nil {
 			log.Fatal(err)
 		}
 		defer api.Close()
-		to = api.URL
+		set.url = api.URL
 	}
-	sender := &Sender{URL: to, Client: &http.Client{Timeout: 10 * time.Second}, Limit: rate.NewLimiter(rate.Limit(*perSecond), 1)}
-	if err := send(ctx, sender, *events, os.Stdout); err != nil {
+	sender := &Sender{URL: set.url, Client: &http.Client{Timeout: 10 * time.Second}, Limit: rate.NewLimiter(rate.Limit(set.perSecond), 1)}
+	if err := send(ctx, sender, set.events, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -58,7 +69,7 @@ func send(ctx context.Context, sender *Sender, n int, out io.Writer) error {
 	var rejected atomic.Int64
 	hooks, err := buffer.New(buffer.Config[Event]{
 		Name:          "webhook",
-		Flusher:       sender,
+		Flusher:       telling(out, sender),
 		MaxSize:       100,
 		FlushInterval: time.Second,
 		Retry:         flusher.Retry{MaxAttempts: -1}, // an API that is down is waited for
@@ -87,4 +98,16 @@ func send(ctx context.Context, sender *Sender, n int, out io.Writer) error {
 	fmt.Fprintf(out, "sent %d events in %d calls, %d of them told to slow down, %d events rejected, in %s\n",
 		counts.Delivered, sender.calls.Load(), sender.slowed.Load(), rejected.Load(), time.Since(began).Round(100*time.Millisecond))
 	return errors.Join(insertErr, err)
+}
+
+// telling tells of each attempt that failed and is made again: an API that is
+// down, or an address that is wrong, is waited for, and somebody should know.
+func telling(out io.Writer, inner flusher.Flusher[Event]) flusher.Flusher[Event] {
+	return flusher.Func[Event](func(ctx context.Context, b flusher.Batch[Event]) error {
+		err := inner.Flush(ctx, b)
+		if err != nil && !flusher.Inspect(err, len(b.Items)).Final {
+			fmt.Fprintf(out, "attempt %d to send %d events: %v\n", b.Attempt, len(b.Items), err)
+		}
+		return err
+	})
 }

@@ -99,6 +99,8 @@ func TestAnAPIThatIsDownIsWaitedFor(t *testing.T) {
 		s := &script{answers: []answer{{err: errors.New("connection refused")}, {status: 500}, {status: 202}}}
 		printed := run(t, s)
 		assert.Equal(t, upTo(250), s.events)
+		assert.Contains(t, printed, "attempt 1 to send 100 events: Post \"http://api.test/events\": connection refused\n")
+		assert.Contains(t, printed, "attempt 2 to send 100 events: the API answered 500\n")
 		assert.Contains(t, printed, "sent 250 events in 5 calls")
 	})
 }
@@ -142,6 +144,7 @@ func TestWhatIsRefusedGoesToTheDeadLetter(t *testing.T) {
 		printed := run(t, s)
 		assert.Equal(t, upTo(250)[100:], s.events)
 		assert.Contains(t, printed, "rejected 100 events: permanent: the API answered 422")
+		assert.NotContains(t, printed, "attempt", "there is no other one")
 		assert.Contains(t, printed, "sent 150 events in 3 calls, 0 of them told to slow down, 100 events rejected")
 	})
 }
