@@ -41,6 +41,10 @@ var (
 	// errNotYet: the group has not said yet which partitions are consumed here.
 	errNotYet = fmt.Errorf("kafka: the group has not given out its partitions yet: %w", ingest.ErrAway)
 
+	// errGone: the topic was made anew with fewer partitions, and that of the
+	// readings is not there any more.
+	errGone = fmt.Errorf("kafka: their partition is gone: %w", ErrNotSent)
+
 	// errNoPartition: none is consumed here, so that nobody here learns of it.
 	errNoPartition = fmt.Errorf("kafka: this process consumes no partition of the topic at the moment: %w", ingest.ErrNotKnown)
 )

@@ -38,7 +38,9 @@ func newLane(p *producer, cfg Config, brokers []string) (*lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lane{producer: p, client: client, sender: newSender(client, cfg), cancel: func(error) {}}, nil
+	l := &lane{producer: p, client: client, sender: newSender(client, cfg), cancel: func(error) {}}
+	l.sender.found = p.found
+	return l, nil
 }
 
 // start learns what the lane's first batch needs, so that it does not fail for
@@ -68,7 +70,7 @@ func (l *lane) run(ctx context.Context) {
 		l.open.Store(int64(readings))
 		l.deliver(ctx, int32(partition), round)
 		clear(round)
-		l.producer.free(partition, len(l.sender.leaders))
+		l.producer.free(partition)
 	}
 }
 

@@ -41,6 +41,9 @@ func (s *sender) learn(ctx context.Context) error {
 		}
 	}
 	s.topicID, s.leaders, s.learned = found.TopicID, leaders, time.Now()
+	if s.found != nil && len(leaders) > 0 {
+		s.found(len(leaders))
+	}
 	return nil
 }
 

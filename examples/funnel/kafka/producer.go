@@ -29,7 +29,8 @@ type producer struct {
 	work    sync.Cond  // a request waits, or closed
 	waiting []*request // in the order of Accept
 	bytes   int        // in waiting
-	busy    []bool     // by partition: a lane writes to it
+	busy    []bool     // by partition: a lane writes to it; it only grows
+	exist   int        // partitions that there are, of those in busy
 	turn    int        // the partition that is looked at first
 	closed  bool
 }
@@ -44,6 +45,7 @@ func newProducer(cfg Config, partitions, batch int, here func() []*assignment, j
 		here:       here,
 		joined:     joined,
 		busy:       make([]bool, partitions),
+		exist:      partitions,
 	}
 	p.work.L = &p.mu
 	p.allow(batch)
@@ -110,11 +112,11 @@ func (p *producer) own() (*assignment, *wait) {
 	all := p.here()
 	p.mu.Lock()
 	p.turn++
-	turn, partitions := p.turn, len(p.busy)
+	turn, partitions := p.turn, p.exist
 	p.mu.Unlock()
 	for i := range all {
 		a := all[(turn+i)%len(all)]
-		if int(a.partition) >= partitions { // new, and not known to the lanes yet
+		if int(a.partition) >= partitions { // new, and not known to the lanes yet, or gone
 			continue
 		}
 		if w := a.await(); w != nil {
@@ -134,6 +136,9 @@ func (p *producer) send(ctx context.Context, r *request) error {
 	case p.bytes+r.size > p.maxWaiting && p.bytes > 0:
 		p.mu.Unlock()
 		return buffer.ErrFull
+	case r.partition >= p.exist: // since own has chosen it
+		p.mu.Unlock()
+		return errGone
 	}
 	p.waiting = append(p.waiting, r)
 	p.bytes += r.size

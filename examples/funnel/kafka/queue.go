@@ -48,9 +48,9 @@ func (p *producer) sendable() (index, partition int) {
 			}
 			continue
 		}
-		for range p.busy {
+		for range p.exist {
 			p.turn++
-			if next := p.turn % len(p.busy); !p.busy[next] {
+			if next := p.turn % p.exist; !p.busy[next] {
 				return i, next
 			}
 		}
@@ -77,13 +77,31 @@ func (p *producer) collect(into []*request, i, partition int) []*request {
 	return into
 }
 
-// free says that a lane has done with a partition, and how many there are by now.
-func (p *producer) free(partition, partitions int) {
+// free says that a lane has done with a partition.
+func (p *producer) free(partition int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.busy[partition] = false
+	p.work.Broadcast()
+}
+
+// found says how many partitions there are by now, which is fewer where the topic
+// was made anew: then requests that wait for one of those that are gone are refused.
+func (p *producer) found(partitions int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if partitions == p.exist {
+		return
+	}
+	p.exist = partitions
 	for len(p.busy) < partitions {
 		p.busy = append(p.busy, false)
+	}
+	for i := len(p.waiting) - 1; i >= 0; i-- {
+		if r := p.waiting[i]; r.partition >= partitions {
+			p.remove(i)
+			r.answer(noOffset, errGone)
+		}
 	}
 	p.work.Broadcast()
 }

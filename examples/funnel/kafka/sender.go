@@ -38,6 +38,9 @@ type sender struct {
 
 	batch recordBatch
 
+	// found is told of what learn has found, unless nil.
+	found func(partitions int)
+
 	// What learn has found, as of learned; zero: to be asked for again.
 	learned time.Time
 	topicID [16]byte
@@ -85,6 +88,7 @@ func (s *sender) send(ctx context.Context, partition int32, round []*request) (f
 	s.batch.fill(round, s.compressor)
 	defer s.batch.release()
 
+	topicID := s.topicID
 	doubt := false // an attempt that did not succeed may have written the batch
 	for attempt := 1; ; attempt++ {
 		first, written, failure := s.attempt(trying, partition)
@@ -96,7 +100,10 @@ func (s *sender) send(ctx context.Context, partition int32, round []*request) (f
 		if err == nil || trying.Err() == nil { // else all it says is that the time is up
 			err = failure
 		}
-		over := forGood(failure)
+		// Of a topic that was made anew with fewer partitions this one does not come
+		// back. Otherwise a broker may only be late to learn of it.
+		gone := s.topicID != topicID && int(partition) >= len(s.leaders)
+		over := forGood(failure) || gone
 		if isAmnesia(failure) {
 			// With a new ID the batch is the first that the broker sees. But then it
 			// would not know it again either, should an attempt have written it.
