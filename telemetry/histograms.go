@@ -15,13 +15,13 @@ type histograms struct {
 	batchSize                            metric.Int64Histogram
 
 	byName    recordOptions
-	byTrigger []recordOptions
-	byClass   [Classes]recordOptions
-	byBoth    [][Classes]recordOptions // trigger, then class
+	byTrigger []lazy[recordOptions]
+	byClass   [Classes]lazy[recordOptions]
+	byBoth    [][Classes]lazy[recordOptions] // trigger, then class
 }
 
-func newHistograms(in *instruments, name attribute.KeyValue, triggers []string) histograms {
-	h := histograms{
+func newHistograms(in *instruments, name attribute.KeyValue, triggers int) *histograms {
+	return &histograms{
 		insertWait: in.seconds("databuffer.insert.wait.duration",
 			"How long an insert waited that found no room."),
 		batchSize: in.items("databuffer.batch.size",
@@ -33,20 +33,29 @@ func newHistograms(in *instruments, name attribute.KeyValue, triggers []string) 
 		attempt: in.seconds("databuffer.attempt.duration",
 			"One attempt to flush a batch."),
 		byName:    recording(name),
-		byTrigger: make([]recordOptions, len(triggers)),
-		byBoth:    make([][Classes]recordOptions, len(triggers)),
+		byTrigger: make([]lazy[recordOptions], triggers),
+		byBoth:    make([][Classes]lazy[recordOptions], triggers),
 	}
-	for c := range h.byClass {
-		h.byClass[c] = recording(withClass(Class(c), name)...)
-	}
-	for i, trigger := range triggers {
-		trigger := keyTrigger.String(trigger)
-		h.byTrigger[i] = recording(name, trigger)
-		for c := range h.byBoth[i] {
-			h.byBoth[i][c] = recording(withClass(Class(c), name, trigger)...)
-		}
-	}
-	return h
+}
+
+func (r *Recorder) byTrigger(t uint8) recordOptions {
+	i := r.trigger(t)
+	return r.histograms.byTrigger[i].get(func() recordOptions {
+		return recording(r.name, keyTrigger.String(r.triggers[i]))
+	})
+}
+
+func (r *Recorder) byClass(c Class) recordOptions {
+	return r.histograms.byClass[c.index()].get(func() recordOptions {
+		return recording(withClass(c, r.name)...)
+	})
+}
+
+func (r *Recorder) byBoth(t uint8, c Class) recordOptions {
+	i := r.trigger(t)
+	return r.histograms.byBoth[i][c.index()].get(func() recordOptions {
+		return recording(withClass(c, r.name, keyTrigger.String(r.triggers[i]))...)
+	})
 }
 
 // Waited records that an insert waited d for room, however it ended.
@@ -59,12 +68,12 @@ func (r *Recorder) Waited(ctx context.Context, d time.Duration) {
 // Batch records a batch that is handed to the Flusher, and for how long its
 // oldest item has waited for that.
 func (r *Recorder) Batch(trigger uint8, items int, age time.Duration) {
-	ctx, by := context.Background(), r.histograms.byTrigger[r.trigger(trigger)]
+	ctx := context.Background()
 	if h := r.histograms.batchSize; h.Enabled(ctx) {
-		h.Record(ctx, int64(items), by...)
+		h.Record(ctx, int64(items), r.byTrigger(trigger)...)
 	}
 	if h := r.histograms.batchAge; h.Enabled(ctx) {
-		h.Record(ctx, age.Seconds(), by...)
+		h.Record(ctx, age.Seconds(), r.byTrigger(trigger)...)
 	}
 }
 
@@ -73,7 +82,7 @@ func (r *Recorder) Batch(trigger uint8, items int, age time.Duration) {
 func (r *Recorder) Flushed(trigger uint8, d time.Duration, c Class) {
 	ctx := context.Background()
 	if h := r.histograms.flush; h.Enabled(ctx) {
-		h.Record(ctx, d.Seconds(), r.histograms.byBoth[r.trigger(trigger)][c.index()]...)
+		h.Record(ctx, d.Seconds(), r.byBoth(trigger, c)...)
 	}
 }
 
@@ -82,7 +91,7 @@ func (r *Recorder) Flushed(trigger uint8, d time.Duration, c Class) {
 func (r *Recorder) Attempted(d time.Duration, c Class) {
 	ctx := context.Background()
 	if h := r.histograms.attempt; h.Enabled(ctx) {
-		h.Record(ctx, d.Seconds(), r.histograms.byClass[c.index()]...)
+		h.Record(ctx, d.Seconds(), r.byClass(c)...)
 	}
 }
 

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -99,6 +100,19 @@ func observing(attributes ...attribute.KeyValue) observeOptions {
 
 func recording(attributes ...attribute.KeyValue) recordOptions {
 	return recordOptions{metric.WithAttributeSet(attribute.NewSet(attributes...))}
+}
+
+// lazy is options that are made when they are first needed: most of what can fail
+// never does, and a recorder stays with its MeterProvider for good.
+type lazy[O any] struct{ made atomic.Pointer[O] }
+
+func (l *lazy[O]) get(build func() O) O {
+	if made := l.made.Load(); made != nil {
+		return *made
+	}
+	made := build()
+	l.made.Store(&made) // where somebody else was quicker, theirs is the same
+	return made
 }
 
 // withClass adds error.type where c is a failure.

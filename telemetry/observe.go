@@ -42,7 +42,7 @@ func (r *Recorder) Observe(source func() Observation) { r.source.Store(&source) 
 // source once.
 //
 // The instruments stay registered, for the reason given in [New]. What is left
-// of a buffer is its recorder: some 30 KB, for as long as the MeterProvider
+// of a buffer is its recorder: some 4 KB, for as long as the MeterProvider
 // lives. A later buffer of the same name goes on counting where this one ended,
 // for OpenTelemetry sums the two; that is what the gauges are zero for, too.
 func (r *Recorder) Freeze(last Observation) {
@@ -65,13 +65,14 @@ type observables struct {
 	bytes  metric.Int64ObservableUpDownCounter // nil where sizes are unknown
 	oldest metric.Float64ObservableGauge
 
+	name      attribute.KeyValue
 	byName    observeOptions
 	byReason  [Reasons]observeOptions
-	byOutcome [Outcomes][Classes]observeOptions
+	byOutcome [Outcomes][Classes]lazy[observeOptions]
 }
 
-func newObservables(in *instruments, name attribute.KeyValue, sized bool) observables {
-	o := observables{
+func newObservables(in *instruments, name attribute.KeyValue, sized bool) *observables {
+	o := &observables{
 		accepted: in.counter("databuffer.item.accepted", unitItems,
 			"Items taken by an insert."),
 		rejected: in.counter("databuffer.item.rejected", unitItems,
@@ -94,6 +95,7 @@ func newObservables(in *instruments, name attribute.KeyValue, sized bool) observ
 			"Attempts that outlived their timeout and its grace, and have not returned yet."),
 		oldest: in.age("databuffer.item.oldest.age",
 			"Age of the oldest item held, queued or in flight; 0 when none is."),
+		name:   name,
 		byName: observing(name),
 	}
 	if sized {
@@ -103,12 +105,14 @@ func newObservables(in *instruments, name attribute.KeyValue, sized bool) observ
 	for i := range o.byReason {
 		o.byReason[i] = observing(name, keyRejectReason.String(Reason(i).String()))
 	}
-	for i := range o.byOutcome {
-		for c := range o.byOutcome[i] {
-			o.byOutcome[i][c] = observing(withClass(Class(c), name, keyOutcome.String(Outcome(i).String()))...)
-		}
-	}
 	return o
+}
+
+// outcome is by what items of an outcome are observed.
+func (o *observables) outcome(i Outcome, c Class) observeOptions {
+	return o.byOutcome[i][c].get(func() observeOptions {
+		return observing(withClass(c, o.name, keyOutcome.String(i.String()))...)
+	})
 }
 
 // collect is the callback.
@@ -135,7 +139,7 @@ func (o *observables) observe(to metric.Observer, now Observation) {
 	for i := range now.Processed {
 		for c, n := range now.Processed[i] {
 			if n != 0 || (Outcome(i) == Delivered && Class(c) == ClassNone) {
-				to.ObserveInt64(o.processed, int64(n), o.byOutcome[i][c]...)
+				to.ObserveInt64(o.processed, int64(n), o.outcome(Outcome(i), Class(c))...)
 			}
 		}
 	}

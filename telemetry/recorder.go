@@ -48,8 +48,8 @@ type Recorder struct {
 
 	source atomic.Pointer[func() Observation] // nil until Observe
 
-	gauges     observables
-	histograms histograms
+	gauges     *observables
+	histograms *histograms
 }
 
 // New creates the instruments, registers their callback and finds out whether
@@ -76,7 +76,7 @@ func New(cfg Config) (*Recorder, error) {
 	}
 	in := instruments{meter: meters.Meter(Scope, metric.WithInstrumentationVersion(Version))}
 	r.gauges = newObservables(&in, r.name, cfg.Sized)
-	r.histograms = newHistograms(&in, r.name, triggers)
+	r.histograms = newHistograms(&in, r.name, len(triggers))
 	// Registered for good: after Unregister the last collection exports nothing,
 	// and the final counts would be lost.
 	in.register(r.collect)
