@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/go-databuffer/databuffer/buffer"
@@ -24,6 +25,7 @@ const (
 	maxHeld      = 64 << 20 // bytes in the records of a partition that are not done
 	fetchBytes   = 16 << 20 // most bytes that a broker sends ahead
 	insertPause  = 20 * time.Millisecond
+	fetchPause   = 20 * time.Millisecond
 )
 
 // consumer is this process's member of the group. One goroutine polls and hands
@@ -36,10 +38,15 @@ type consumer struct {
 
 	mu    sync.Mutex
 	owned map[int32]*assignment
+	id    [16]byte // the topic's, that the client goes by
+	fresh bool     // the topic was made anew, and what was committed is the old one's
 
 	joined     atomic.Bool   // the group has said which partitions are ours, if only that none is
 	ready      chan struct{} // closed when the client is set: its callbacks may come before
 	committing chan struct{} // holds one token: commits come one after another
+	anew       chan struct{} // of capacity 1: whether the topic is still the same is to be looked for
+	unknown    atomic.Bool   // the brokers do not know the topic's ID any more, as the client says
+	renewed    time.Time     // of the goroutine of commitEvery
 
 	consumed, rebalances, lostPartitions, commits atomic.Int64
 	fetchError, insertError, commitError          limited
@@ -48,11 +55,20 @@ type consumer struct {
 	done sync.WaitGroup // waits for them
 }
 
+func newConsumer(cfg Config, id [16]byte) *consumer {
+	return &consumer{
+		cfg:        cfg,
+		id:         id,
+		owned:      make(map[int32]*assignment),
+		ready:      make(chan struct{}),
+		committing: make(chan struct{}, 1),
+		anew:       make(chan struct{}, 1),
+		renewed:    time.Now(),
+	}
+}
+
 // start makes the client and joins the group.
 func (c *consumer) start(brokers []string) error {
-	c.owned = make(map[int32]*assignment)
-	c.committing = make(chan struct{}, 1)
-	c.ready = make(chan struct{})
 	client, err := kgo.NewClient(append(clientOptions(c.cfg, brokers),
 		kgo.ConsumerGroup(c.cfg.Group),
 		kgo.ConsumeTopics(c.cfg.Topic),
@@ -66,6 +82,7 @@ func (c *consumer) start(brokers []string) error {
 		// A rebalance waits only while polled records are sorted into their
 		// assignments, and never for an insert.
 		kgo.BlockRebalanceOnPoll(),
+		kgo.AdjustFetchOffsetsFn(c.adjust),
 		kgo.OnPartitionsAssigned(c.assigned),
 		kgo.OnPartitionsRevoked(c.revoked),
 		kgo.OnPartitionsLost(c.lost),
@@ -105,7 +122,13 @@ func (c *consumer) consume(ctx context.Context) {
 			c.client.AllowRebalance()
 			return
 		}
+		failed := false
 		fetches.EachError(func(_ string, partition int32, err error) {
+			failed = true
+			if errors.Is(err, kerr.UnknownTopicID) {
+				c.unknown.Store(true)
+				c.look()
+			}
 			// The client goes on by itself, also where the brokers are away.
 			c.fetchError.log(c.cfg.Logger, slog.LevelWarn, "kafka: fetching failed, and is tried again",
 				slog.Int("partition", int(partition)), slog.Any("error", err))
@@ -124,6 +147,12 @@ func (c *consumer) consume(ctx context.Context) {
 		for i, p := range work {
 			chunk.take(ctx, p)
 			work[i] = polled{} // so that its records do not outlive their flush
+		}
+		if failed && len(work) == 0 { // the client may say it again at once
+			select {
+			case <-time.After(fetchPause):
+			case <-ctx.Done():
+			}
 		}
 	}
 }

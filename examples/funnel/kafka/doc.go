@@ -49,6 +49,13 @@
 // waited for, and committed. A partition that is lost without notice is not
 // committed: its next owner repeats.
 //
+// A topic that is deleted and made anew is another topic: its records have other
+// keys, and it is consumed from its start. Where a log loses records that were
+// acknowledged, and gives their offsets to others, these have the same keys, and a
+// store that enforces keys takes the second for a repetition of the first: brokers
+// are to be set so that they lose nothing (min.insync.replicas, and no unclean
+// leader election).
+//
 // # Dead letters
 //
 // A record that is no reading, is too large, or is refused by the store for good

@@ -66,13 +66,15 @@ func (k *Kafka) start(ctx context.Context) (err error) {
 	if err = k.admin.Ping(ctx); err != nil {
 		return fmt.Errorf("kafka: none of the brokers %v answers: %w", k.brokers, err)
 	}
-	partitions, batch, err := ensureTopics(ctx, kadm.NewClient(k.admin), cfg)
+	topic, batch, err := ensureTopics(ctx, kadm.NewClient(k.admin), cfg)
 	if err != nil {
 		return err
 	}
 
-	k.consumer = &consumer{cfg: cfg}
+	partitions := len(topic.Partitions)
+	k.consumer = newConsumer(cfg, topic.ID)
 	k.producer = newProducer(cfg, partitions, batch, k.consumer.assignments, k.consumer.joined.Load)
+	k.producer.topic = k.consumer.notice
 	if err = k.producer.start(ctx, cfg, k.brokers); err != nil {
 		return err
 	}

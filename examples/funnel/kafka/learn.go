@@ -42,7 +42,7 @@ func (s *sender) learn(ctx context.Context) error {
 	}
 	s.topicID, s.leaders, s.learned = found.TopicID, leaders, time.Now()
 	if s.found != nil && len(leaders) > 0 {
-		s.found(len(leaders))
+		s.found(found.TopicID, len(leaders))
 	}
 	return nil
 }

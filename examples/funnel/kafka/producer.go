@@ -19,6 +19,7 @@ type producer struct {
 	patience   time.Duration        // of a request with the queue
 	here       func() []*assignment // the partitions consumed here
 	joined     func() bool          // the group has said which these are
+	topic      func(id [16]byte)    // is told of the topic's ID, unless nil
 	lanes      []*lane
 	done       sync.WaitGroup // for the lanes
 	produced   atomic.Int64   // readings

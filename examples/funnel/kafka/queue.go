@@ -85,9 +85,13 @@ func (p *producer) free(partition int) {
 	p.work.Broadcast()
 }
 
-// found says how many partitions there are by now, which is fewer where the topic
-// was made anew: then requests that wait for one of those that are gone are refused.
-func (p *producer) found(partitions int) {
+// found says which topic there is by now, and how many partitions it has, which is
+// fewer where it was made anew: then requests that wait for one of those that are
+// gone are refused.
+func (p *producer) found(topicID [16]byte, partitions int) {
+	if p.topic != nil {
+		p.topic(topicID)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if partitions == p.exist {

@@ -45,7 +45,7 @@ func TestWhoWaitsForAPartitionThatIsGoneIsAnswered(t *testing.T) {
 	t.Parallel()
 	p := queue(4)
 	gone, there, other := p.put(t, 3), p.put(t, 1), p.put(t, anyPartition)
-	p.found(2)
+	p.found(noTopicID, 2)
 	require.ErrorIs(t, <-gone, ErrNotSent)
 	r := newRequest(numbered(0, 1))
 	r.partition = 2
@@ -65,7 +65,7 @@ func TestWhoWaitsForAPartitionThatIsGoneIsAnswered(t *testing.T) {
 		assert.Less(t, partition, 2)
 		p.free(partition)
 	}
-	p.found(3)
+	p.found(noTopicID, 3)
 	answer := p.put(t, 2)
 	partition, _ = p.taken(t)
 	assert.Equal(t, 2, partition)

@@ -28,6 +28,9 @@ func (c *consumer) assigned(ctx context.Context, _ *kgo.Client, topics map[strin
 	for _, partition := range partitions {
 		c.owned[partition] = newAssignment(partition, Origin(c.cfg.Topic, id, partition), c.dead.add)
 	}
+	if id != c.id {
+		c.look()
+	}
 	c.joined.Store(true)
 	c.rebalances.Add(1)
 	c.cfg.Logger.Info("kafka: partitions assigned", slog.Any("partitions", partitions))
@@ -118,7 +121,8 @@ func (c *consumer) finish(ctx context.Context, going []*assignment) (left int) {
 
 const commitTimeout = 5 * time.Second
 
-// commitEvery commits what is done, every CommitInterval, until ctx ends.
+// commitEvery commits what is done, every CommitInterval, until ctx ends. It also
+// calls renew.
 func (c *consumer) commitEvery(ctx context.Context) {
 	tick := time.NewTicker(c.cfg.CommitInterval)
 	defer tick.Stop()
@@ -126,6 +130,8 @@ func (c *consumer) commitEvery(ctx context.Context) {
 		select {
 		case <-tick.C:
 			c.commit(ctx, c.assignments())
+		case <-c.anew:
+			c.renew(ctx)
 		case <-ctx.Done():
 			return
 		}

@@ -39,7 +39,7 @@ type sender struct {
 	batch recordBatch
 
 	// found is told of what learn has found, unless nil.
-	found func(partitions int)
+	found func(topicID [16]byte, partitions int)
 
 	// What learn has found, as of learned; zero: to be asked for again.
 	learned time.Time

@@ -15,21 +15,23 @@ import (
 // else was set.
 const usualBatch = 1_000_000
 
-// ensureTopics creates the topics that are not there, and returns how many
-// partitions the topic has, and how large a record batch it takes.
-func ensureTopics(ctx context.Context, admin *kadm.Client, cfg Config) (partitions, batch int, err error) {
+// noTopicID is what brokers before 2.8 say, and those that do not know.
+var noTopicID [16]byte
+
+// ensureTopics creates the topics that are not there, and returns the topic, and
+// how large a record batch it takes.
+func ensureTopics(ctx context.Context, admin *kadm.Client, cfg Config) (topic kadm.TopicDetail, batch int, err error) {
 	if _, err := ensureTopic(ctx, admin, cfg, cfg.DeadLetterTopic, 1, letterBatch(cfg)); err != nil {
-		return 0, 0, err
+		return kadm.TopicDetail{}, 0, err
 	}
-	detail, err := ensureTopic(ctx, admin, cfg, cfg.Topic, cfg.Partitions, cfg.MaxBatch)
-	if err != nil {
-		return 0, 0, err
+	if topic, err = ensureTopic(ctx, admin, cfg, cfg.Topic, cfg.Partitions, cfg.MaxBatch); err != nil {
+		return kadm.TopicDetail{}, 0, err
 	}
 	limit, ok := topicBatch(ctx, admin, cfg.Topic)
 	if !ok {
 		limit = usualBatch
 	}
-	return len(detail.Partitions), min(cfg.MaxBatch, limit), nil
+	return topic, min(cfg.MaxBatch, limit), nil
 }
 
 // ensureTopic waits until the topic is there, with its partitions.
