@@ -44,10 +44,10 @@
 //
 // An offset is committed only when its reading and all before it in the partition
 // are in the store, or in the dead-letter topic. A crash repeats what was not
-// committed and loses nothing; as keys are the same, stores that enforce keys do
-// not change. Before a partition is given away, what it has in flight is flushed,
-// waited for, and committed. A partition that is lost without notice is not
-// committed: its next owner repeats.
+// committed and loses nothing, provided that the store keeps what it has stored; as
+// keys are the same, stores that enforce keys do not change. Before a partition is
+// given away, what it has in flight is flushed, waited for, and committed. A
+// partition that is lost without notice is not committed: its next owner repeats.
 //
 // A topic that is deleted and made anew is another topic: its records have other
 // keys, and it is consumed from its start. Where a log loses records that were

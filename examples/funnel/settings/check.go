@@ -23,10 +23,22 @@ func Parse(args []string, env Lookup) (Settings, error) {
 		return s, err
 	}
 	set.Visit(func(f *flag.Flag) { s.DataGiven = s.DataGiven || f.Name == "data" })
+	if s.SQLiteSync == "" {
+		s.SQLiteSync = s.usualSync()
+	}
 	if err := ReadToken(&s.Token, s.TokenFile); err != nil {
 		return s, err
 	}
 	return s, s.check()
+}
+
+// usualSync is that of SQLite where none is set. Offsets are committed when a batch
+// is stored: what a crash of the machine took back then would not be consumed again.
+func (s Settings) usualSync() string {
+	if len(s.Brokers()) > 0 {
+		return "FULL"
+	}
+	return "NORMAL"
 }
 
 // ReadToken reads the file of -token-file, where one is named, into the token,

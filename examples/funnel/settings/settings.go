@@ -28,8 +28,8 @@ type Settings struct {
 
 	Listen, Token, TokenFile, Pprof string
 
-	Store, Data, SQLiteSync          string
-	DataGiven                        bool // Data is not the default
+	Store, Data, SQLiteSync          string // Parse fills in SQLiteSync where it is empty
+	DataGiven                        bool   // Data is not the default
 	Postgres                         string
 	Mongo, MongoDatabase, MongoPlace string
 	MongoPlain                       bool
@@ -62,7 +62,7 @@ func Flags(s *Settings) *flag.FlagSet {
 
 	f.StringVar(&s.Store, "store", SQLite, "keep readings in `sqlite`, `postgres` or `mongo`")
 	f.StringVar(&s.Data, "data", "funnel-data", "the `folder` of SQLite's file and of the embedded Kafka; -demo alone uses a new temporary one")
-	f.StringVar(&s.SQLiteSync, "sqlite-sync", "NORMAL", "`NORMAL`: a crash of the machine can lose the newest batches; `FULL`: it cannot, and writes are slower")
+	f.StringVar(&s.SQLiteSync, "sqlite-sync", "", "`NORMAL`: a crash of the machine can lose the newest batches; `FULL`: it cannot, and writes are slower; empty: FULL with the brokers of -kafka, as what is stored is not consumed again, else NORMAL")
 	f.StringVar(&s.Postgres, "postgres", "", "the `DSN` of PostgreSQL, for -store postgres")
 	f.StringVar(&s.Mongo, "mongo", "", "the `URI` of MongoDB, for -store mongo")
 	f.StringVar(&s.MongoDatabase, "mongo-database", "funnel", "the database in MongoDB")

@@ -51,6 +51,24 @@ func TestAFlagComesBeforeAVariableAndThatBeforeTheFile(t *testing.T) {
 	assert.Equal(t, []string{"a:1", "b:2"}, s.Brokers())
 }
 
+func TestWithKafkaSQLiteKeepsWhatItHasStored(t *testing.T) {
+	for args, want := range map[string]string{
+		"":                                   "NORMAL",
+		"-kafka embedded":                    "NORMAL",
+		"-kafka a:1,b:2":                     "FULL",
+		"-kafka a:1 -sqlite-sync NORMAL":     "NORMAL",
+		"-kafka embedded -sqlite-sync FULL":  "FULL",
+		"-kafka a:1 -store mongo -mongo m:1": "FULL", // which means nothing
+	} {
+		s, err := Parse(strings.Fields(args), env(nil))
+		require.NoError(t, err)
+		assert.Equal(t, want, s.SQLiteSync, args)
+	}
+	s, err := Parse([]string{"-kafka", "a:1"}, env(map[string]string{"FUNNEL_SQLITE_SYNC": "NORMAL"}))
+	require.NoError(t, err)
+	assert.Equal(t, "NORMAL", s.SQLiteSync)
+}
+
 func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 	file := write(t, "batch = x\nno line\nnot-there = 1\nconfig = y\nbatch = 2\n")
 	_, err := Parse([]string{"-config", file}, env(map[string]string{"FUNNEL_PATIENCE": "soon"}))
