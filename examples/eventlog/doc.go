@@ -73,8 +73,9 @@
 // are whole, and then replace all group files of the run before. A run that was
 // cut short leaves that output alone, and leaves its own .partial files, which
 // hold whole lines and which the next run removes. Two runs at once need two
-// output folders. Nothing is forced to the disk: a process that dies does no
-// harm, but after a power failure run it again.
+// output folders: the second to come to a folder refuses to start, except on
+// Windows and on file systems without locks. Nothing is forced to the disk: a
+// process that dies does no harm, but after a power failure run it again.
 //
 // # Ending
 //

@@ -30,6 +30,7 @@ func group(ctx context.Context, set settings, done *counts) error {
 	if err != nil {
 		return err
 	}
+	defer out.close()
 	err = transfer(ctx, set, paths, out.openGroup, done)
 	if err == nil {
 		return out.publish()

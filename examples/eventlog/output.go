@@ -36,15 +36,31 @@ func isOutput(name string) bool {
 	return name == rejectedName || isGroup && err == nil && group >= 0 && name == fileName(group)
 }
 
-// An output is the folder of the groups' files.
-type output struct{ folder string }
+// errInUse says that another run is writing to the output folder. Of the two,
+// each would take the other's files for its own.
+var errInUse = errors.New("another run is writing to this folder")
 
-// openOutput makes the folder ready: it creates it, and removes what a run that
-// was cut short has left. The file of rejected lines is always there, so it is
-// created at once, and a folder that cannot be written to is found out early.
+// An output is the folder of the groups' files.
+type output struct {
+	folder string
+	locked *os.File // the folder itself, which is this run's until it is closed
+}
+
+// openOutput makes the folder ready: it creates it, takes it for this run until
+// close, and removes what a run that was cut short has left. The file of rejected
+// lines is always there, so it is created at once, and a folder that cannot be
+// written to is found out early.
 func openOutput(folder string) (output, error) {
-	out := output{folder}
+	out := output{folder: folder}
 	err := os.MkdirAll(folder, 0o777)
+	if err == nil {
+		out.locked, err = os.Open(folder)
+	}
+	if err == nil {
+		if err = lock(out.locked); err != nil {
+			err = fmt.Errorf("%s: %w", folder, err)
+		}
+	}
 	if err == nil {
 		err = out.each(func(name string) (bool, error) {
 			if final, partial := strings.CutSuffix(name, partialSuffix); !partial || !isOutput(final) {
@@ -57,10 +73,14 @@ func openOutput(folder string) (output, error) {
 		err = os.WriteFile(out.path(rejectedName+partialSuffix), nil, 0o666)
 	}
 	if err != nil {
+		out.close()
 		return output{}, fmt.Errorf("preparing the output folder: %w: give one that can be written to with -out", err)
 	}
 	return out, nil
 }
+
+// close lets other runs have the folder.
+func (out output) close() { _ = out.locked.Close() }
 
 // openGroup opens the partial file of a group: an openFunc.
 func (out output) openGroup(group int64) (appendFile, int64, error) {

@@ -112,12 +112,46 @@ func TestOutputFolderThatCannotBeUsed(t *testing.T) {
 		require.ErrorContains(t, err, "preparing the output folder")
 		require.ErrorContains(t, err, "-out")
 	}
-	_, _, err := output{file}.openGroup(1)
+	_, _, err := output{folder: file}.openGroup(1)
 	require.Error(t, err)
-	require.ErrorContains(t, output{file}.publish(), "final names")
+	require.ErrorContains(t, output{folder: file}.publish(), "final names")
 
 	folder := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(folder, "group-1.ndjson", "full"), 0o777))
 	writeFiles(t, folder, map[string]string{"group-1.ndjson.partial": "x"})
-	require.ErrorContains(t, output{folder}.publish(), "group-1.ndjson", "a folder is in the way")
+	require.ErrorContains(t, output{folder: folder}.publish(), "group-1.ndjson", "a folder is in the way")
+}
+
+func TestTwoRunsAtOnceNeedTwoFolders(t *testing.T) {
+	in, folder := t.TempDir(), t.TempDir()
+	writeLog(t, in, "a.log", 100, 2)
+	set := settings{in: in, out: folder, workers: 1, maxLine: 100}
+	first, err := openOutput(folder)
+	require.NoError(t, err)
+	other, err := os.Open(folder)
+	require.NoError(t, err)
+	defer other.Close()
+	if lock(other) == nil {
+		t.Skip("this system cannot lock a folder")
+	}
+	file, _, err := first.openGroup(1)
+	require.NoError(t, err)
+	_, err = file.Write([]byte("first"))
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+
+	var done counts
+	err = group(t.Context(), set, &done)
+	require.ErrorIs(t, err, errInUse)
+	require.ErrorContains(t, err, folder)
+	require.ErrorContains(t, err, "-out")
+	require.Zero(t, done.lines.Load())
+	require.NoError(t, first.publish())
+	first.close()
+	require.Equal(t, map[string]string{"group-1.ndjson": "first", "rejected.ndjson": ""}, readFiles(t, folder))
+
+	for range 2 { // a run leaves the folder to the next one
+		require.NoError(t, group(t.Context(), set, &done))
+	}
+	require.Len(t, readFiles(t, folder), 3)
 }
