@@ -323,3 +323,11 @@ func batches(t *testing.T, addresses []string, topic string, partition int32) (a
 		}
 	}
 }
+
+// sending is how many readings lanes are sending.
+func (f *funnel) sending() (readings int64) {
+	for _, l := range f.producer.lanes {
+		readings += l.open.Load()
+	}
+	return readings
+}

@@ -22,7 +22,9 @@ const (
 )
 
 // lane writes one batch to one partition at a time, with a client of its own. A
-// partition whose leader does not answer holds up one lane, and not the others.
+// partition whose leader does not answer holds up one lane, and not the others; and
+// however many such partitions there are, they leave one lane to the others, once
+// it is known which they are.
 type lane struct {
 	producer *producer
 	client   *kgo.Client
@@ -68,23 +70,22 @@ func (l *lane) run(ctx context.Context) {
 			readings += r.len()
 		}
 		l.open.Store(int64(readings))
-		l.deliver(ctx, int32(partition), round)
+		err := l.deliver(ctx, int32(partition), round)
 		clear(round)
-		l.producer.free(partition)
+		l.producer.free(partition, err)
 	}
 }
 
 // deliver sends a round to a partition and answers its requests. One that the topic
 // takes no more is sent in halves, as nothing of it was written: only a request
-// that is too large by itself is refused as that.
-func (l *lane) deliver(ctx context.Context, partition int32, round []*request) {
+// that is too large by itself is refused as that. It returns the error of the last.
+func (l *lane) deliver(ctx context.Context, partition int32, round []*request) error {
 	offset, err := l.sender.send(ctx, partition, round)
 	if isTooLarge(err) {
 		l.askLimit(ctx)
 		if half := len(round) / 2; half > 0 {
-			l.deliver(ctx, partition, round[:half])
-			l.deliver(ctx, partition, round[half:])
-			return
+			_ = l.deliver(ctx, partition, round[:half])
+			return l.deliver(ctx, partition, round[half:])
 		}
 		err = fmt.Errorf("%w (%v)", ErrTooLarge, err)
 	}
@@ -95,6 +96,7 @@ func (l *lane) deliver(ctx context.Context, partition int32, round []*request) {
 			offset += int64(r.len())
 		}
 	}
+	return err
 }
 
 // askLimit asks how large a batch the topic takes by now. What is not told leaves

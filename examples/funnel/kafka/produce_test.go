@@ -166,7 +166,7 @@ func TestARequestThatTheTopicTakesNoMoreTakesNoOtherWithIt(t *testing.T) {
 			})
 			var all sync.WaitGroup
 			all.Go(func() { assert.NoError(t, f.Accept(t.Context(), numbered(1, 1), false)) })
-			eventually(t, func() bool { return f.producer.lanes[0].open.Load() == 1 }, "the first is being sent")
+			eventually(t, func() bool { return f.sending() == 1 }, "the first is being sent")
 			var answers [6]error
 			for i := range answers {
 				before := f.Stats().Waiting
@@ -193,7 +193,7 @@ func TestARequestThatTheTopicTakesNoMoreTakesNoOtherWithIt(t *testing.T) {
 				require.NoError(t, err)
 			}
 			require.Equal(t, int64(7), cluster.PartitionInfo(cfg.Topic, 0).HighWatermark)
-			assert.Zero(t, f.producer.lanes[0].open.Load())
+			assert.Zero(t, f.sending())
 			assert.EqualValues(t, 20_000-batchOverhead, f.producer.limit.Load(), "the next is refused before it is sent")
 		})
 	}
@@ -219,7 +219,7 @@ func TestWhileNoBrokerAnswersRequestsWaitAreRefusedOrInDoubt(t *testing.T) {
 	}
 	short, cancel := context.WithCancel(t.Context())
 	inDoubt := accept(short, 0)
-	eventually(t, func() bool { return f.producer.lanes[0].open.Load() == 30 }, "the first is being sent")
+	eventually(t, func() bool { return f.sending() == 30 }, "the first is being sent")
 	withdrawn := accept(short, 100)
 	eventually(t, func() bool { return f.Stats().Waiting > 0 }, "the second waits")
 	cancel()
@@ -255,7 +255,7 @@ func TestWhoWaitsForThoseBeforeThemHasPatience(t *testing.T) {
 	})
 	sent := make(chan error, 1)
 	go func() { sent <- f.Accept(t.Context(), numbered(0, 30), false) }()
-	eventually(t, func() bool { return f.producer.lanes[0].open.Load() == 30 }, "the first is being sent")
+	eventually(t, func() bool { return f.sending() == 30 }, "the first is being sent")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	err := f.Accept(ctx, numbered(100, 30), false)
@@ -281,7 +281,7 @@ func TestShutdownSaysWhatItCouldNotSend(t *testing.T) {
 	})
 	answers := make(chan error, 2)
 	go func() { answers <- f.Accept(t.Context(), numbered(0, 30), false) }()
-	eventually(t, func() bool { return f.producer.lanes[0].open.Load() == 30 }, "the first is being sent")
+	eventually(t, func() bool { return f.sending() == 30 }, "the first is being sent")
 	go func() { answers <- f.Accept(t.Context(), numbered(100, 20), false) }()
 	eventually(t, func() bool { return f.Stats().Waiting > 0 }, "the second waits")
 
@@ -337,7 +337,7 @@ func TestRequestsOfOneBatchHaveTheirOwnOffsets(t *testing.T) {
 		before := f.Stats().Waiting
 		all.Go(func() { answers[i] = f.Accept(t.Context(), numbered(i*each, each), true) })
 		if i == 0 {
-			eventually(t, func() bool { return f.producer.lanes[0].open.Load() == each }, "the first is being sent")
+			eventually(t, func() bool { return f.sending() == each }, "the first is being sent")
 			continue
 		}
 		eventually(t, func() bool { return f.Stats().Waiting > before }, "the others wait")

@@ -30,8 +30,8 @@ type producer struct {
 	work    sync.Cond  // a request waits, or closed
 	waiting []*request // in the order of Accept
 	bytes   int        // in waiting
-	busy    []bool     // by partition: a lane writes to it; it only grows
-	exist   int        // partitions that there are, of those in busy
+	health  []health   // by partition; it only grows
+	exist   int        // partitions that there are, of those in health
 	turn    int        // the partition that is looked at first
 	closed  bool
 }
@@ -45,7 +45,7 @@ func newProducer(cfg Config, partitions, batch int, here func() []*assignment, j
 		patience:   cfg.Patience,
 		here:       here,
 		joined:     joined,
-		busy:       make([]bool, partitions),
+		health:     make([]health, partitions),
 		exist:      partitions,
 	}
 	p.work.L = &p.mu
@@ -55,7 +55,7 @@ func newProducer(cfg Config, partitions, batch int, here func() []*assignment, j
 
 // start makes the lanes, and blocks until they know the topic's partitions.
 func (p *producer) start(ctx context.Context, cfg Config, brokers []string) error {
-	for range min(maxLanes, len(p.busy)) {
+	for range maxLanes { // also where there are fewer partitions, as more may come
 		l, err := newLane(p, cfg, brokers)
 		if err != nil {
 			return fmt.Errorf("kafka: %w", err)

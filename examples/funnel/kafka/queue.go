@@ -1,6 +1,10 @@
 package kafka
 
-import "slices"
+import (
+	"errors"
+	"slices"
+	"time"
+)
 
 // withdraw takes back a request that no lane has taken.
 func (p *producer) withdraw(r *request) bool {
@@ -28,7 +32,7 @@ func (p *producer) round(into []*request) (round []*request, partition int) {
 	defer p.mu.Unlock()
 	for {
 		if i, partition := p.sendable(); i >= 0 {
-			p.busy[partition] = true
+			p.health[partition].busy = true
 			return p.collect(into, i, partition), partition
 		}
 		if p.closed && len(p.waiting) == 0 {
@@ -38,19 +42,46 @@ func (p *producer) round(into []*request) (round []*request, partition int) {
 	}
 }
 
+// health is what is known of a partition.
+type health struct {
+	busy  bool      // a lane writes to it
+	sick  bool      // the last round that went there failed
+	until time.Time // where sick, it is spared so long
+}
+
+// sickPause is how long a partition is spared where others will do. Whoever is sent
+// there then waits for DeliveryTimeout, should it still be sick.
+const sickPause = 10 * time.Second
+
 // sendable finds the first request that waits for no busy partition, and where to
 // send it. It requires that mu is held.
 func (p *producer) sendable() (index, partition int) {
+	now := time.Now()
+	well, occupied := 0, 0
+	for i, h := range p.health {
+		switch {
+		case h.sick && h.busy:
+			occupied++
+		case !h.sick && i < p.exist:
+			well++
+		}
+	}
+	// One lane at least is left to those that are well.
+	open := func(partition int) bool {
+		h := p.health[partition]
+		return !h.busy && (!h.sick || well == 0 || occupied < maxLanes-1)
+	}
 	for i, r := range p.waiting {
 		if r.partition != anyPartition {
-			if !p.busy[r.partition] {
+			if open(r.partition) {
 				return i, r.partition
 			}
 			continue
 		}
 		for range p.exist {
 			p.turn++
-			if next := p.turn % p.exist; !p.busy[next] {
+			next := p.turn % p.exist
+			if h := p.health[next]; open(next) && (!h.sick || well == 0 || now.After(h.until)) {
 				return i, next
 			}
 		}
@@ -77,12 +108,21 @@ func (p *producer) collect(into []*request, i, partition int) []*request {
 	return into
 }
 
-// free says that a lane has done with a partition.
-func (p *producer) free(partition int) {
+// free says that a lane has done with a partition, and how its round ended.
+func (p *producer) free(partition int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.busy[partition] = false
+	h := health{}
+	if isSickness(err) {
+		h = health{sick: true, until: time.Now().Add(sickPause)}
+	}
+	p.health[partition] = h
 	p.work.Broadcast()
+}
+
+// isSickness says whether a round failed for want of a broker that takes it.
+func isSickness(err error) bool {
+	return (errors.Is(err, ErrNotSent) || errors.Is(err, ErrInDoubt)) && !forGood(err)
 }
 
 // found says which topic there is by now, and how many partitions it has, which is
@@ -98,8 +138,8 @@ func (p *producer) found(topicID [16]byte, partitions int) {
 		return
 	}
 	p.exist = partitions
-	for len(p.busy) < partitions {
-		p.busy = append(p.busy, false)
+	for len(p.health) < partitions {
+		p.health = append(p.health, health{})
 	}
 	for i := len(p.waiting) - 1; i >= 0; i-- {
 		if r := p.waiting[i]; r.partition >= partitions {
