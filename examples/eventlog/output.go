@@ -49,7 +49,7 @@ type output struct {
 // openOutput makes the folder ready: it creates it, takes it for this run until
 // close, and removes what a run that was cut short has left. The file of rejected
 // lines is always there, so it is created at once, and a folder that cannot be
-// written to is found out early.
+// written to is found out early. So is what publish could not replace.
 func openOutput(folder string) (output, error) {
 	out := output{folder: folder}
 	err := os.MkdirAll(folder, 0o777)
@@ -63,7 +63,17 @@ func openOutput(folder string) (output, error) {
 	}
 	if err == nil {
 		err = out.each(func(name string) (bool, error) {
-			if final, partial := strings.CutSuffix(name, partialSuffix); !partial || !isOutput(final) {
+			final, partial := strings.CutSuffix(name, partialSuffix)
+			if !isOutput(final) {
+				return false, nil
+			}
+			info, err := os.Lstat(out.path(name))
+			switch {
+			case err != nil:
+				return false, err
+			case info.IsDir():
+				return false, fmt.Errorf("%s is a folder where a file will be", out.path(name))
+			case !partial:
 				return false, nil
 			}
 			return true, os.Remove(out.path(name))
@@ -118,7 +128,7 @@ func (out output) publish() error {
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("giving the output its final names: %w", err)
+		return fmt.Errorf("giving the output its final names: %w; some files may have theirs: run it again, or the output is of two runs", err)
 	}
 	return nil
 }

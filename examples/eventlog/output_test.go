@@ -122,6 +122,23 @@ func TestOutputFolderThatCannotBeUsed(t *testing.T) {
 	require.ErrorContains(t, output{folder: folder}.publish(), "group-1.ndjson", "a folder is in the way")
 }
 
+// Found out only by publish, it would leave half of the output replaced; and an
+// empty folder would be removed, although it is somebody else's.
+func TestAFolderInTheWayIsFoundOutBeforeTheRun(t *testing.T) {
+	for _, name := range []string{"group-1.ndjson", "group-7.ndjson.partial", rejectedName} {
+		in, folder := t.TempDir(), t.TempDir()
+		writeLog(t, in, "a.log", 10, 3)
+		writeFiles(t, folder, map[string]string{"group-2.ndjson": "old"})
+		require.NoError(t, os.Mkdir(filepath.Join(folder, name), 0o777))
+		var done counts
+		err := group(t.Context(), settings{in: in, out: folder, workers: 1, maxLine: 100}, &done)
+		require.ErrorContains(t, err, filepath.Join(folder, name)+" is a folder")
+		require.DirExists(t, filepath.Join(folder, name))
+		require.NoError(t, os.Remove(filepath.Join(folder, name)))
+		require.Equal(t, map[string]string{"group-2.ndjson": "old"}, readFiles(t, folder))
+	}
+}
+
 func TestTwoRunsAtOnceNeedTwoFolders(t *testing.T) {
 	in, folder := t.TempDir(), t.TempDir()
 	writeLog(t, in, "a.log", 100, 2)
