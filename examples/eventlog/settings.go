@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 )
 
 // What the flags allow.
@@ -54,6 +56,9 @@ func parseSettings(args []string, usage io.Writer) (settings, error) {
 		flags.PrintDefaults()
 	}
 	if err != nil {
+		if strings.HasPrefix(err.Error(), "invalid value") {
+			err = fmt.Errorf("%w: it takes a whole number, in digits, such as 500000", err)
+		}
 		return set, err
 	}
 	given := map[string]bool{}
@@ -80,7 +85,18 @@ func (set settings) check(rest []string, given map[string]bool) error {
 	reject(generating && (set.generate < 1 || set.generate > maxGenerate),
 		"-generate is %d: allowed are 1 to %d lines", set.generate, maxGenerate)
 	reject(set.groups < 1, "-groups is %d: allowed are 1 and more", set.groups)
-	reject(!generating && given["groups"], "-groups does nothing without -generate")
-	reject(!generating && given["seed"], "-seed does nothing without -generate")
+	for _, name := range []string{"groups", "seed"} {
+		reject(given[name] && !generating, "-%s does nothing without -generate", name)
+	}
+	for _, name := range []string{"out", "worker-number", "max-line"} {
+		reject(given[name] && generating, "-%s does nothing with -generate, which writes into -in", name)
+	}
+	profiles := []struct{ name, path string }{{"-cpu-profile", set.cpuProfile}, {"-mem-profile", set.memProfile}, {"-trace", set.trace}}
+	for i, one := range profiles {
+		for _, other := range profiles[:i] {
+			reject(one.path != "" && filepath.Clean(one.path) == filepath.Clean(other.path),
+				"%s and %s are both %q: give each a file of its own", other.name, one.name, one.path)
+		}
+	}
 	return errors.Join(bad...)
 }
