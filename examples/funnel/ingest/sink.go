@@ -40,5 +40,5 @@ var (
 	ErrElsewhere = errors.New("the readings were taken, and when they are stored is not known here: do not send them again")
 
 	// ErrRejected: all were taken, and the store refused some for good (422).
-	ErrRejected = errors.New("the store refused some of the readings for good, and they are kept as dead letters: do not send them again")
+	ErrRejected = errors.New("the store refused some of the readings for good: do not send them again")
 )

@@ -3,10 +3,12 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/go-databuffer/databuffer/buffer"
+	"github.com/go-databuffer/databuffer/examples/funnel/ingest"
 	"github.com/go-databuffer/databuffer/examples/funnel/reading"
 )
 
@@ -26,7 +28,8 @@ var errPatience = errors.New("no room for as long as a request waits")
 
 // Accept takes all readings or none. It waits for room, and with stored until
 // all are in the store. Its errors are buffer.ErrFull where there was no room,
-// buffer.ErrClosed, ctx's end, and with stored why a reading will not be stored.
+// buffer.ErrClosed, ctx's end, and with stored ingest.ErrRejected, with why, where
+// the store refused a reading for good.
 func (d *Direct) Accept(ctx context.Context, readings []reading.Reading, stored bool) error {
 	if len(readings) == 0 {
 		return nil
@@ -98,6 +101,9 @@ func (w *waiter) Settled(_ int64, err error) {
 func (w *waiter) wait(ctx context.Context) error {
 	select {
 	case <-w.done:
+		if w.err != nil && !errors.Is(w.err, buffer.ErrClosed) {
+			return fmt.Errorf("%w: %w", ingest.ErrRejected, w.err)
+		}
 		return w.err
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), context.Cause(ctx))

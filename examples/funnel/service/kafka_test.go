@@ -67,6 +67,18 @@ func (p picky) Write(ctx context.Context, rows []store.Row) error {
 	return p.Store.Write(ctx, rows)
 }
 
+// Without Kafka as with it, who sends what the store refuses is told not to repeat it.
+func TestWithoutKafkaWhatTheStoreRefusesIsNotToBeSentAgain(t *testing.T) {
+	r := startOver(t, func(s store.Store) store.Store { return picky{s} }, "-flush-interval", "50ms")
+	code, body := r.do(http.MethodPost, "/v1/readings?ack=stored", `[{"sensor":"bad","value":1},{"sensor":"good","value":1}]`)
+	require.Equal(t, http.StatusUnprocessableEntity, code, body)
+	assert.Contains(t, body, "do not send them again")
+	assert.NotContains(t, body, "dead letter")
+	code, body = r.do(http.MethodPost, "/v1/readings?ack=stored", one)
+	require.Equal(t, http.StatusOK, code, body)
+	require.ErrorContains(t, r.Stop(t.Context()), "1 were refused by the store")
+}
+
 // What goes to the dead-letter topic is kept, and counts as that only.
 func TestADeadLetterIsNotCountedAsDropped(t *testing.T) {
 	r := startOver(t, func(s store.Store) store.Store { return picky{s} }, "-kafka", "embedded", "-flush-interval", "50ms")
