@@ -29,8 +29,9 @@ type Key struct {
 type Store interface {
 	// Write stores all rows, or says with flusher.Partial which ones it did not;
 	// any other error means that none may have been stored. flusher.Permanent
-	// marks what no repetition mends, such as a row that Check rejects. It keeps nothing of rows. Where the store
-	// enforces keys, a row whose key is stored already changes nothing.
+	// marks what no repetition mends, such as a row that Check rejects. It keeps
+	// nothing of rows. Where the store enforces keys, a row whose key is stored
+	// already changes nothing.
 	Write(ctx context.Context, rows []Row) error
 
 	// Aggregate sums up what is stored, one bucket for each granule of time that
