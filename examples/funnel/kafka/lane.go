@@ -90,6 +90,9 @@ func (l *lane) deliver(ctx context.Context, partition int32, round []*request) e
 		err = fmt.Errorf("%w (%v)", ErrTooLarge, err)
 	}
 	for _, r := range round {
+		if err == nil {
+			l.producer.produced.Add(int64(r.len())) // also where nobody waits for it any more
+		}
 		r.answer(offset, err)
 		l.open.Add(-int64(r.len()))
 		if offset != noOffset {

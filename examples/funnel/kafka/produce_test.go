@@ -240,6 +240,7 @@ func TestWhileNoBrokerAnswersRequestsWaitAreRefusedOrInDoubt(t *testing.T) {
 	assert.Equal(t, 1, values[0])
 	assert.Equal(t, 1, values[29])
 	assert.Equal(t, 1, values[200])
+	assert.EqualValues(t, 60, f.Stats().Produced, "also what nobody waited for")
 }
 
 func TestWhoWaitsForThoseBeforeThemHasPatience(t *testing.T) {

@@ -146,11 +146,7 @@ func (p *producer) send(ctx context.Context, r *request) error {
 	p.work.Signal()
 	p.mu.Unlock()
 
-	if err := p.await(ctx, r); err != nil {
-		return err
-	}
-	p.produced.Add(int64(r.len()))
-	return nil
+	return p.await(ctx, r)
 }
 
 // await waits for the answer to a request. While no lane has taken it, it can be
