@@ -3,15 +3,20 @@
 // into the same kind of loop in a few seconds. It prints both rates.
 //
 //	POSTGRES_DSN=postgres://user:password@localhost:5432/database go run ./examples/postgres
+//
+// Ctrl-C ends it, and its table is dropped all the same, which a second one
+// leaves off. The exit code is 1 when something failed and 2 for wrong settings.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"sync"
@@ -43,8 +48,12 @@ func main() {
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)
 	}
+	if err := cfg.check(flag.Args()); err != nil {
+		fmt.Fprintf(os.Stderr, "postgres: %v\n", err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C has its usual effect
 	if err := run(ctx, cfg, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
@@ -56,17 +65,41 @@ type config struct {
 	oneByOne        time.Duration
 }
 
+// What the flags allow.
+const (
+	maxProducers = 10_000
+	minOneByOne  = 10 * time.Millisecond // for at least some rows, or there is no rate to compare with
+)
+
+// check returns an error that joins a message for each bad setting.
+func (cfg config) check(rest []string) error {
+	var bad []error
+	if len(rest) > 0 {
+		bad = append(bad, fmt.Errorf("%q: there are no arguments beside the flags", rest))
+	}
+	if cfg.rows < 1 {
+		bad = append(bad, fmt.Errorf("-rows is %d: allowed are 1 and more", cfg.rows))
+	}
+	if cfg.producers < 1 || cfg.producers > maxProducers {
+		bad = append(bad, fmt.Errorf("-producers is %d: allowed are 1 to %d", cfg.producers, maxProducers))
+	}
+	if cfg.oneByOne < minOneByOne {
+		bad = append(bad, fmt.Errorf("-one-by-one is %s: allowed are %s and more", cfg.oneByOne, minOneByOne))
+	}
+	return errors.Join(bad...)
+}
+
 // run does both parts in a table of its own, which it drops at the end, and
 // checks that every row has arrived.
 func run(ctx context.Context, cfg config, out io.Writer) (err error) {
-	if cfg.rows < 1 || cfg.producers < 1 || cfg.oneByOne <= 0 {
-		return fmt.Errorf("-rows %d, -producers %d and -one-by-one %s must be at least 1, 1 and more than 0", cfg.rows, cfg.producers, cfg.oneByOne)
-	}
 	pool, err := pgxpool.New(ctx, cfg.dsn)
 	if err != nil {
 		return fmt.Errorf("POSTGRES_DSN: %w", err)
 	}
 	defer pool.Close()
+	if err := pool.Ping(ctx); err != nil {
+		return fmt.Errorf("POSTGRES_DSN: %w\nstart that server, or name another one; without POSTGRES_DSN this program says how to get one", err)
+	}
 	table := fmt.Sprintf("databuffer_example_%d", time.Now().UnixNano())
 	if _, err := pool.Exec(ctx, "CREATE TABLE "+table+" (id bigint, name text, at timestamptz)"); err != nil {
 		return err
@@ -160,11 +193,15 @@ func oneByOne(ctx context.Context, cfg config, db database) (result, error) {
 		r.rows += n
 	}
 	r.calls = r.rows
-	return r, errors.Join(errs...)
+	return r, cmp.Or(context.Cause(ctx), cmp.Or(errs...)) // they all fail alike: one tells it
 }
 
 // buffered is the same goroutines with a buffer between them and the database.
+// What COPY has refused five times ends it: somebody watches, and would see
+// nothing of a buffer that waits for the database.
 func buffered(ctx context.Context, cfg config, db database) (result, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	var calls atomic.Int64
 	events, err := buffer.New(buffer.Config[event]{
 		Name: "events",
@@ -172,9 +209,14 @@ func buffered(ctx context.Context, cfg config, db database) (result, error) {
 			calls.Add(1)
 			return db.copyAll(ctx, events)
 		}),
+		DeadLetter: flusher.Func[event](func(_ context.Context, b flusher.Batch[event]) error {
+			stop(b.Cause)
+			return nil
+		}),
 		Partitions: 2, // each has a COPY of its own under way
 		MaxSize:    10_000,
 		Routing:    buffer.Sticky,
+		Logger:     slog.New(slog.DiscardHandler), // the failure is what this returns
 	})
 	if err != nil {
 		return result{}, err
@@ -192,8 +234,9 @@ func buffered(ctx context.Context, cfg config, db database) (result, error) {
 		})
 	}
 	wg.Wait()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	err = errors.Join(errors.Join(errs...), events.Shutdown(ctx))
-	return result{rows: events.Info().Total.Delivered, calls: int(calls.Load()), took: time.Since(began)}, err
+	shutdownErr := events.Shutdown(last)
+	r := result{rows: events.Info().Total.Delivered, calls: int(calls.Load()), took: time.Since(began)}
+	return r, cmp.Or(context.Cause(ctx), cmp.Or(errs...), shutdownErr)
 }

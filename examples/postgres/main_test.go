@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -25,10 +28,41 @@ func TestBothParts(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	err := run(t.Context(), config{dsn: "postgres://", rows: 0, producers: 1, oneByOne: time.Second}, nil)
-	assert.ErrorContains(t, err, "-rows 0")
-	err = run(t.Context(), config{dsn: "not a dsn at all", rows: 1, producers: 1, oneByOne: time.Second}, nil)
+	require.NoError(t, config{rows: 1, producers: 1, oneByOne: time.Second}.check(nil))
+	err := config{rows: 0, producers: -1, oneByOne: time.Nanosecond}.check([]string{"x"})
+	for _, want := range []string{
+		"-rows is 0: allowed are 1 and more", "-producers is -1: allowed are 1 to 10000",
+		"-one-by-one is 1ns: allowed are 10ms and more", `["x"]: there are no arguments`,
+	} {
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+// nobody is a DSN of a port that nobody listens at.
+const nobody = "postgres://postgres:secret@127.0.0.1:1/postgres?connect_timeout=5"
+
+func TestServerThatIsNotThere(t *testing.T) {
+	err := run(t.Context(), config{dsn: "not a dsn at all", rows: 1, producers: 1, oneByOne: time.Second}, nil)
 	assert.ErrorContains(t, err, "POSTGRES_DSN")
+	err = run(t.Context(), config{dsn: nobody, rows: 1, producers: 1, oneByOne: time.Second}, nil)
+	assert.ErrorContains(t, err, "POSTGRES_DSN: failed to connect")
+	assert.ErrorContains(t, err, "start that server, or name another one")
+	assert.NotContains(t, err.Error(), "secret")
+}
+
+// A buffer waits for its destination without end, unless it is told not to.
+func TestServerThatGoesAwayEndsBothParts(t *testing.T) {
+	pool, err := pgxpool.New(t.Context(), nobody)
+	require.NoError(t, err)
+	defer pool.Close()
+	cfg := config{rows: 100_000, producers: 4, oneByOne: time.Minute}
+	for name, part := range map[string]func(context.Context, config, database) (result, error){"one by one": oneByOne, "buffered": buffered} {
+		t.Run(name, func(t *testing.T) {
+			_, err := part(t.Context(), cfg, database{pool, "events"})
+			require.ErrorContains(t, err, "failed to connect")
+			assert.Equal(t, 1, strings.Count(err.Error(), "failed to connect"), "told once, and not by each goroutine")
+		})
+	}
 }
 
 // TestWithoutPostgreSQL is the program with no POSTGRES_DSN: it says how to get
