@@ -50,7 +50,7 @@ type deadLetter struct {
 }
 
 // letterBatch bounds a record batch of dead letters, in bytes before compression.
-// It has room for whatever the topic takes, with headers.
+// It has room for whatever a topic that is created here takes, with headers.
 func letterBatch(cfg Config) int { return cfg.MaxBatch + 64<<10 }
 
 // deadLetters sends them, each until it is acknowledged or its partition is given

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -160,5 +159,5 @@ func (k *Kafka) stop(ctx context.Context) error {
 	if unsent == 0 && unsettled == 0 {
 		return nil
 	}
-	return &ShutdownError{Unsent: unsent, Unsettled: unsettled, Err: errors.Join(context.Cause(ctx))}
+	return &ShutdownError{Unsent: unsent, Unsettled: unsettled, Err: context.Cause(ctx)}
 }

@@ -9,7 +9,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-const learnAfter = 5 * time.Minute // so that new partitions are noticed
+// learnAfter is how long what is known of partitions serves the batches to come. New
+// ones are noticed after it, by a lane that has something to send.
+const learnAfter = 5 * time.Minute
 
 // learn asks which broker leads which partition, unless that is known.
 func (s *sender) learn(ctx context.Context) error {

@@ -8,11 +8,10 @@ import (
 	"time"
 
 	"github.com/go-databuffer/databuffer/buffer"
-	"github.com/go-databuffer/databuffer/examples/funnel/ingest"
 	"github.com/go-databuffer/databuffer/examples/funnel/reading"
 )
 
-// producer queues requests for its lanes. It is an ingest.Sink.
+// producer queues requests for its lanes.
 type producer struct {
 	maxBatch   int                  // bytes of a batch, at most, whatever the topic takes
 	maxWaiting int                  // bytes
@@ -35,8 +34,6 @@ type producer struct {
 	turn    int        // the partition that is looked at first
 	closed  bool
 }
-
-var _ ingest.Sink = (*producer)(nil)
 
 func newProducer(cfg Config, partitions, batch int, here func() []*assignment, joined func() bool) *producer {
 	p := &producer{
@@ -71,8 +68,7 @@ func (p *producer) start(ctx context.Context, cfg Config, brokers []string) erro
 // allow says how large a batch the topic takes.
 func (p *producer) allow(batch int) { p.limit.Store(int64(min(batch, p.maxBatch) - batchOverhead)) }
 
-// Accept implements ingest.Sink. Its errors are also ErrTooLarge, ErrNotSent,
-// ErrInDoubt and ErrRejected; see the package documentation for what they leave.
+// Accept is that of Kafka.
 func (p *producer) Accept(ctx context.Context, readings []reading.Reading, stored bool) error {
 	if ctx.Err() != nil {
 		return endOf(ctx)
