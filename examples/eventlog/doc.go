@@ -52,6 +52,9 @@
 // (-max-line), invalid UTF-8, wrong field count, not a number, number out of
 // range, time out of range.
 //
+// A file that grows meanwhile is read to the end that it has by then, and a last
+// line that is only written in part is taken as it stands.
+//
 // # Output
 //
 // A group's file is group-<groupId>.ndjson, with one JSON object a line; time is
@@ -70,12 +73,16 @@
 //	awk 'END { print NR }' examples/eventlog/out/*.ndjson
 //
 // While a run writes, its files end in .partial. They get their names when all
-// are whole, and then replace all group files of the run before. A run that was
-// cut short leaves that output alone, and leaves its own .partial files, which
-// hold whole lines and which the next run removes. Two runs at once need two
-// output folders: the second to come to a folder refuses to start, except on
-// Windows and on file systems without locks. Nothing is forced to the disk: a
-// process that dies does no harm, but after a power failure run it again.
+// are whole, which their sizes must show, and then replace all group files of the
+// run before. A run that was cut short leaves that output alone, and leaves its
+// own .partial files, which hold whole lines and which the next run removes. Only
+// while the files get their names is the output of two runs: what is cut short
+// then is to be run again.
+//
+// Two runs at once need two output folders: the second to come to a folder refuses
+// to start or, where a folder cannot be locked, one of them fails. Nothing is
+// forced to the disk: a process that dies does no harm, but after a power failure
+// run it again.
 //
 // # Ending
 //

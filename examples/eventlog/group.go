@@ -33,7 +33,7 @@ func group(ctx context.Context, set settings, done *counts) error {
 	defer out.close()
 	err = transfer(ctx, set, paths, out.openGroup, done)
 	if err == nil {
-		return out.publish()
+		return out.publish(done.bytesFlushed.Load())
 	}
 	if errors.Is(err, context.Canceled) {
 		err = fmt.Errorf("stopped reading: %w", err)

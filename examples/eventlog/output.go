@@ -106,9 +106,18 @@ func (out output) openGroup(group int64) (appendFile, int64, error) {
 }
 
 // publish gives the files their final names, in place of the output of the run
-// before, of which nothing remains. The caller has closed them.
-func (out output) publish() error {
-	err := out.each(func(name string) (bool, error) {
+// before, of which nothing remains. The caller has closed them, and written so
+// many bytes to them: what has lost or gained some is not published.
+func (out output) publish(written int64) error {
+	found, err := out.partialBytes()
+	if err != nil {
+		return fmt.Errorf("looking at the output before it gets its final names: %w", err)
+	}
+	if found != written {
+		return fmt.Errorf("%d bytes were written to %s, which have %d: something else has changed them, and the output of an earlier run is as it was",
+			written, out.path("*"+partialSuffix), found)
+	}
+	err = out.each(func(name string) (bool, error) {
 		if !isOutput(name) {
 			return false, nil
 		}
@@ -131,6 +140,21 @@ func (out output) publish() error {
 		return fmt.Errorf("giving the output its final names: %w; some files may have theirs: run it again, or the output is of two runs", err)
 	}
 	return nil
+}
+
+// partialBytes returns how much all partial files have.
+func (out output) partialBytes() (total int64, err error) {
+	err = out.each(func(name string) (bool, error) {
+		if final, partial := strings.CutSuffix(name, partialSuffix); !partial || !isOutput(final) {
+			return false, nil
+		}
+		info, err := os.Stat(out.path(name))
+		if err == nil {
+			total += info.Size()
+		}
+		return false, err
+	})
+	return total, err
 }
 
 // each calls do with the name of every file in the folder. As a folder that is

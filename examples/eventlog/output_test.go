@@ -66,7 +66,7 @@ func TestOutputReplacesAllOfTheRunBefore(t *testing.T) {
 		"notes.txt": "mine", "group-x.ndjson.partial": "mine",
 	}, readFiles(t, folder))
 
-	require.NoError(t, out.publish())
+	require.NoError(t, out.publish(3))
 	require.Equal(t, map[string]string{
 		"group-1.ndjson": "new", "rejected.ndjson": "",
 		"notes.txt": "mine", "group-x.ndjson.partial": "mine",
@@ -85,8 +85,28 @@ func TestOpenGroupAppends(t *testing.T) {
 		require.NoError(t, file.Truncate(int64(i)+1))
 		require.NoError(t, file.Close())
 	}
-	require.NoError(t, out.publish())
+	require.NoError(t, out.publish(3))
 	require.Equal(t, map[string]string{"group-7.ndjson": "xxx", "rejected.ndjson": ""}, readFiles(t, out.folder))
+}
+
+func TestWhatSomethingElseHasChangedIsNotPublished(t *testing.T) {
+	for name, change := range map[string]func(path string) error{
+		"removed":   os.Remove,
+		"cut":       func(path string) error { return os.Truncate(path, 2) },
+		"prolonged": func(path string) error { return os.Truncate(path, 4) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			writeFiles(t, folder, map[string]string{"group-1.ndjson": "old", "rejected.ndjson": ""})
+			out, err := openOutput(folder)
+			require.NoError(t, err)
+			defer out.close()
+			writeFiles(t, folder, map[string]string{"group-1.ndjson.partial": "new", "group-2.ndjson.partial": "new"})
+			require.NoError(t, change(filepath.Join(folder, "group-2.ndjson.partial")))
+			require.ErrorContains(t, out.publish(6), "6 bytes were written to "+folder)
+			require.Equal(t, "old", readFiles(t, folder)["group-1.ndjson"])
+		})
+	}
 }
 
 func TestPublishManyFiles(t *testing.T) {
@@ -96,7 +116,7 @@ func TestPublishManyFiles(t *testing.T) {
 	for group := range int64(n) {
 		writeFiles(t, out.folder, map[string]string{fileName(group) + partialSuffix: "", fileName(n + group): "stale"})
 	}
-	require.NoError(t, out.publish())
+	require.NoError(t, out.publish(0))
 	files := readFiles(t, out.folder)
 	require.Len(t, files, n+1)
 	for group := range int64(n) {
@@ -114,12 +134,12 @@ func TestOutputFolderThatCannotBeUsed(t *testing.T) {
 	}
 	_, _, err := output{folder: file}.openGroup(1)
 	require.Error(t, err)
-	require.ErrorContains(t, output{folder: file}.publish(), "final names")
+	require.ErrorContains(t, output{folder: file}.publish(0), "final names")
 
 	folder := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(folder, "group-1.ndjson", "full"), 0o777))
 	writeFiles(t, folder, map[string]string{"group-1.ndjson.partial": "x"})
-	require.ErrorContains(t, output{folder: folder}.publish(), "group-1.ndjson", "a folder is in the way")
+	require.ErrorContains(t, output{folder: folder}.publish(1), "group-1.ndjson", "a folder is in the way")
 }
 
 // Found out only by publish, it would leave half of the output replaced; and an
@@ -163,11 +183,12 @@ func TestTwoRunsAtOnceNeedTwoFolders(t *testing.T) {
 	require.ErrorContains(t, err, folder)
 	require.ErrorContains(t, err, "-out")
 	require.Zero(t, done.lines.Load())
-	require.NoError(t, first.publish())
+	require.NoError(t, first.publish(5))
 	first.close()
 	require.Equal(t, map[string]string{"group-1.ndjson": "first", "rejected.ndjson": ""}, readFiles(t, folder))
 
 	for range 2 { // a run leaves the folder to the next one
+		var done counts
 		require.NoError(t, group(t.Context(), set, &done))
 	}
 	require.Len(t, readFiles(t, folder), 3)
