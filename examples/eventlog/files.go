@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 )
 
 // maxOpenOutputs is how many output files are open at once, over all
@@ -15,6 +16,19 @@ const maxOpenOutputs = 256
 // writeBytes is what small chunks are gathered to before they are written.
 // Larger ones are written directly.
 const writeBytes = 64 << 10
+
+// maxOpenFiles is how many files a run needs to have open: outputs, inputs, and
+// some for the process itself.
+const maxOpenFiles = maxOpenOutputs + maxOpenInputs + 48
+
+// advised says beside an error of opening a file what to do about it, where too
+// many files are open.
+func advised(err error) error {
+	if errors.Is(err, syscall.EMFILE) {
+		return fmt.Errorf("%w: let this process have %d, with ulimit -n", err, maxOpenFiles)
+	}
+	return err
+}
 
 // appendFile is what is needed of a file whose writes go to its end.
 type appendFile interface {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,6 +109,23 @@ func TestCtrlC(t *testing.T) {
 			require.NotEmpty(t, profile, "the profile is written also then")
 		})
 	}
+}
+
+func TestTooFewOpenFiles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no ulimit on Windows")
+	}
+	in := t.TempDir()
+	writeLog(t, in, "a.log", 3000, 1000)
+	run := func(limit int) string {
+		cmd, _, stderr := program(t, "-in", in, "-out", t.TempDir())
+		shell := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(limit)}, cmd.Args...)...)
+		shell.Env, shell.Stderr = cmd.Env, stderr
+		_ = shell.Run()
+		return stderr.String()
+	}
+	require.Contains(t, run(40), "too many open files: let this process have 320, with ulimit -n")
+	require.Empty(t, run(maxOpenFiles), "the advice is good")
 }
 
 func TestInterruptedGenerate(t *testing.T) {

@@ -96,7 +96,7 @@ func (out output) close() { _ = out.locked.Close() }
 func (out output) openGroup(group int64) (appendFile, int64, error) {
 	file, err := os.OpenFile(out.path(fileName(group)+partialSuffix), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, advised(err)
 	}
 	info, err := file.Stat()
 	if err != nil {

@@ -119,7 +119,7 @@ func openInput(path string) (*os.File, error) {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("opening the input: %w", err)
+		return nil, fmt.Errorf("opening the input: %w", advised(err))
 	}
 	return file, nil
 }
