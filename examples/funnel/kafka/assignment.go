@@ -48,7 +48,6 @@ type assignment struct {
 	changed  chan struct{} // closed at the next change that somebody waits for; nil: nobody does
 	atOffset int64         // the mark that is waited for, at least
 	atLen    int           // the number of records that is waited for, at most
-	atHeld   int           // the bytes in records that are waited for, at most
 }
 
 func newAssignment(partition int32, origin [16]byte, dead func(deadLetter)) *assignment {
@@ -59,7 +58,6 @@ func newAssignment(partition int32, origin [16]byte, dead func(deadLetter)) *ass
 		waits:     make(map[*wait]struct{}),
 		atOffset:  math.MaxInt64,
 		atLen:     -1,
-		atHeld:    -1,
 	}
 }
 
@@ -95,8 +93,7 @@ func (a *assignment) done(tag int64, rejected bool) {
 		}
 	}
 	// Once for what is waited for, and not for every record.
-	moved := a.offsets.done(tag)
-	if moved && (a.offsets.mark.offset >= a.atOffset || a.offsets.len() <= a.atLen) || a.offsets.bytes <= a.atHeld {
+	if a.offsets.done(tag) && (a.offsets.mark.offset >= a.atOffset || a.offsets.len() <= a.atLen) {
 		a.tell()
 	}
 }
@@ -105,7 +102,7 @@ func (a *assignment) done(tag int64, rejected bool) {
 func (a *assignment) tell() {
 	if a.changed != nil {
 		close(a.changed)
-		a.changed, a.atOffset, a.atLen, a.atHeld = nil, math.MaxInt64, -1, -1
+		a.changed, a.atOffset, a.atLen = nil, math.MaxInt64, -1
 	}
 }
 
@@ -114,13 +111,6 @@ func (a *assignment) tell() {
 func (a *assignment) atMost(records int) bool {
 	a.atLen = max(a.atLen, records)
 	return a.offsets.len() <= records
-}
-
-// holding says whether so few bytes are in records that are not done, and else has
-// those who wait woken when it is so. It requires that mu is held.
-func (a *assignment) holding(bytes int) bool {
-	a.atHeld = max(a.atHeld, bytes)
-	return a.offsets.bytes <= bytes
 }
 
 // upTo says whether all before offset are done, and else has those who wait woken
@@ -225,7 +215,9 @@ func (a *assignment) over() bool {
 	return a.ended
 }
 
-// room waits until a chunk more may be taken.
-func (a *assignment) room(ctx context.Context) error {
-	return a.until(ctx, func() bool { return a.atMost(maxUnsettled) && a.holding(maxHeld) })
+// room says whether a chunk more may be taken.
+func (a *assignment) room() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.offsets.len() <= maxUnsettled && a.offsets.bytes <= maxHeld
 }

@@ -153,45 +153,32 @@ func TestWhatIsNotHandedInWhenThePartitionGoesWasNeverTaken(t *testing.T) {
 
 func TestThePartitionStopsBeforeMemoryDoes(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		a := newAssignment(0, [16]byte{}, func(deadLetter) {})
-		tags := a.add(nil, records(0, 1))
-		rest := a.add(nil, same(maxUnsettled))
-		for _, tag := range rest {
-			a.Settled(tag, nil)
-		}
-		got := make(chan error, 1)
-		go func() { got <- a.room(t.Context()) }()
-		synctest.Wait()
-		assert.Empty(t, got, "one that is not done holds up a million others")
-		a.Settled(tags[0], nil)
-		require.NoError(t, <-got)
-		assert.Zero(t, a.offsets.len())
-	})
+	a := newAssignment(0, [16]byte{}, func(deadLetter) {})
+	tags := a.add(nil, records(0, 1))
+	for _, tag := range a.add(nil, same(maxUnsettled)) {
+		a.Settled(tag, nil)
+	}
+	assert.False(t, a.room(), "one that is not done holds up a million others")
+	a.Settled(tags[0], nil)
+	assert.True(t, a.room())
+	assert.Zero(t, a.offsets.len())
 }
 
 func TestThePartitionStopsBeforeLargeRecordsFillMemory(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		a := newAssignment(0, [16]byte{}, func(deadLetter) {})
-		large := &kgo.Record{Key: make([]byte, 1<<10), Value: make([]byte, 1<<20-1<<10)}
-		var tags []int64
-		for range maxHeld>>20 + 1 {
-			tags = a.add(tags, []*kgo.Record{large})
-		}
-		got := make(chan error, 1)
-		go func() { got <- a.room(t.Context()) }()
-		synctest.Wait()
-		assert.Empty(t, got, "they are few, and large")
-		a.Settled(tags[5], nil)
-		require.NoError(t, <-got, "also where the oldest is not done")
-		a.add(nil, []*kgo.Record{large})
-		go func() { got <- a.room(t.Context()) }()
-		synctest.Wait()
-		assert.Empty(t, got)
-		a.Settled(tags[0], nil)
-		require.NoError(t, <-got)
-	})
+	a := newAssignment(0, [16]byte{}, func(deadLetter) {})
+	large := &kgo.Record{Key: make([]byte, 1<<10), Value: make([]byte, 1<<20-1<<10)}
+	var tags []int64
+	for range maxHeld>>20 + 1 {
+		tags = a.add(tags, []*kgo.Record{large})
+	}
+	assert.False(t, a.room(), "they are few, and large")
+	a.Settled(tags[5], nil)
+	assert.True(t, a.room(), "also where the oldest is not done")
+	a.add(nil, []*kgo.Record{large})
+	assert.False(t, a.room())
+	a.Settled(tags[0], nil)
+	assert.True(t, a.room())
 }
 
 // same is one record n times.

@@ -124,6 +124,48 @@ func TestPoisonIsDoneWhenItsDeadLetterIsAcknowledged(t *testing.T) {
 	assert.Len(t, consumeAll(t, cluster.ListenAddrs(), cfg.DeadLetterTopic, 1), 1)
 }
 
+func TestAPartitionWithoutRoomDoesNotStopTheOthers(t *testing.T) {
+	t.Parallel()
+	cluster := fake(t)
+	cfg := topics(Config{Brokers: cluster.ListenAddrs(), Partitions: 2})
+	var m memory
+	f := start(t, &m, cfg)
+	f.owns(t, 2)
+	faults := cluster.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Produce}, Topic: cfg.DeadLetterTopic, Err: kerr.TopicAuthorizationFailed, Count: -1,
+	})
+	client := raw(t, cluster.ListenAddrs())
+	var poison []*kgo.Record
+	value := make([]byte, 512<<10) // which compresses well
+	const many = (maxHeld + 2*chunkBytes) >> 19
+	for range many {
+		poison = append(poison, &kgo.Record{Topic: cfg.Topic, Value: value})
+	}
+	produce(t, client, poison...)
+	full := func() bool {
+		for _, a := range f.consumer.assignments() {
+			if !a.room() {
+				return true
+			}
+		}
+		return false
+	}
+	eventually(t, full, "a partition has no room")
+	well := func(i int) {
+		value := fmt.Appendf(nil, `{"sensor":"a","value":%d}`, i)
+		produce(t, client, &kgo.Record{Topic: cfg.Topic, Partition: 1, Value: value})
+		eventually(t, func() bool { return m.len() == i+1 }, "the other goes on")
+	}
+	for i := range 5 {
+		well(i)
+	}
+	assert.True(t, full())
+	faults.Remove()
+	eventually(t, func() bool { return committed(t, client, cfg) == many+5 }, "and it goes on as well, in order, when it has room")
+	well(5)
+	assert.EqualValues(t, many, f.Stats().DeadLettered, "none twice")
+}
+
 func TestADeadLetterThatIsTooLargeIsCut(t *testing.T) {
 	t.Parallel()
 	cluster := fake(t)

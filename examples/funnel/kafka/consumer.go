@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,12 +21,14 @@ import (
 
 const (
 	pollRecords  = 10_000   // most records of one poll
-	chunkRecords = 1000     // most items of one Insert
+	chunkRecords = 1000     // most items of one Insert,
+	chunkBytes   = 4 << 20  // and most bytes in their records, or one record
 	maxUnsettled = 1 << 20  // records of a partition from the oldest that is not done, 24 bytes each
 	maxHeld      = 64 << 20 // bytes in the records of a partition that are not done
 	fetchBytes   = 16 << 20 // most bytes that a broker sends ahead
 	insertPause  = 20 * time.Millisecond
 	fetchPause   = 20 * time.Millisecond
+	heldPause    = 50 * time.Millisecond // until it is looked again whether a partition has room
 )
 
 // consumer is this process's member of the group. One goroutine polls and hands
@@ -109,21 +112,26 @@ type polled struct {
 
 // consume hands in what it polls until ctx ends. While the pipeline is full it
 // waits in there and polls nothing, and the client stops fetching when its buffer
-// is full as well; heartbeats go on.
+// is full as well; heartbeats go on. A partition that has no room itself, for one
+// record that is not done, is not fetched, and the others go on.
 func (c *consumer) consume(ctx context.Context) {
 	var (
 		decoder = reading.Decoder{}
 		work    []polled
 		chunk   = chunk{consumer: c, decoder: &decoder}
+		held    = make(map[*assignment][]*kgo.Record) // polled, and there is no room
 	)
 	for {
-		fetches := c.client.PollRecords(ctx, pollRecords)
+		fetches := c.poll(ctx, held)
 		if ctx.Err() != nil || fetches.IsClientClosed() {
 			c.client.AllowRebalance()
 			return
 		}
 		failed := false
 		fetches.EachError(func(_ string, partition int32, err error) {
+			if len(held) > 0 && errors.Is(err, context.DeadlineExceeded) {
+				return // of poll itself
+			}
 			failed = true
 			if errors.Is(err, kerr.UnknownTopicID) {
 				c.unknown.Store(true)
@@ -145,8 +153,19 @@ func (c *consumer) consume(ctx context.Context) {
 		c.client.AllowRebalance()
 
 		for i, p := range work {
-			chunk.take(ctx, p)
+			if rest, ok := held[p.assignment]; ok { // it comes after these
+				held[p.assignment] = slices.Concat(rest, p.records)
+			} else if rest := chunk.take(ctx, p); len(rest) > 0 {
+				held[p.assignment] = rest
+				c.client.PauseFetchPartitions(c.only(p.assignment))
+			}
 			work[i] = polled{} // so that its records do not outlive their flush
+		}
+		for a, rest := range held {
+			if held[a] = chunk.take(ctx, polled{a, rest}); len(held[a]) == 0 {
+				delete(held, a)
+				c.client.ResumeFetchPartitions(c.only(a))
+			}
 		}
 		if failed && len(work) == 0 { // the client may say it again at once
 			select {
@@ -155,6 +174,21 @@ func (c *consumer) consume(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// poll waits for records, and while some are held only for a moment.
+func (c *consumer) poll(ctx context.Context, held map[*assignment][]*kgo.Record) kgo.Fetches {
+	if len(held) > 0 {
+		limited, cancel := context.WithTimeout(ctx, heldPause)
+		defer cancel()
+		ctx = limited
+	}
+	return c.client.PollRecords(ctx, pollRecords)
+}
+
+// only is a partition as the client names it.
+func (c *consumer) only(a *assignment) map[string][]int32 {
+	return map[string][]int32{c.cfg.Topic: {a.partition}}
 }
 
 // seen notes where the partition ends, and how far behind that it is.
@@ -173,24 +207,29 @@ type chunk struct {
 	tags     []int64
 }
 
-// take hands in what was polled of a partition, until that is to stop.
-func (c *chunk) take(ctx context.Context, p polled) {
+// take hands in what was polled of a partition, until that is to stop, and returns
+// what there is no room for.
+func (c *chunk) take(ctx context.Context, p polled) (rest []*kgo.Record) {
 	a := p.assignment
 	ctx, ok := a.enter(ctx)
 	if !ok {
-		return
+		return nil
 	}
 	defer a.leave()
 	for records := p.records; len(records) > 0; {
-		n := min(len(records), chunkRecords)
-		if a.room(ctx) != nil {
-			return
+		if !a.room() {
+			return records
+		}
+		n := 0
+		for bytes := 0; n < min(len(records), chunkRecords) && bytes < chunkBytes; n++ {
+			bytes += size(records[n])
 		}
 		if !c.insert(ctx, a, records[:n]) {
-			return
+			return nil
 		}
 		records = records[n:]
 	}
+	return nil
 }
 
 // insert hands in some records, whole or not at all. What is no reading is a dead

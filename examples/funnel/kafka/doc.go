@@ -61,7 +61,6 @@
 // A record that is no reading, is too large, or is refused by the store for good
 // goes to the dead-letter topic as it is, with headers that say why and whence;
 // its offset is done when the brokers have acknowledged that. Where they do not,
-// it is tried again without end, and consuming stops before memory is full: when a
-// partition has a million records from the oldest that is not done, or 64 MiB in
-// those that are not. Then the others that are consumed here stop as well.
+// it is tried again without end, and the partition stops before memory is full: at a
+// million records from the oldest that is not done, or 64 MiB in those that are not.
 package kafka
