@@ -58,7 +58,9 @@ func TestServerThatGoesAwayEndsBothParts(t *testing.T) {
 	cfg := config{rows: 100_000, producers: 4, oneByOne: time.Minute}
 	for name, part := range map[string]func(context.Context, config, database) (result, error){"one by one": oneByOne, "buffered": buffered} {
 		t.Run(name, func(t *testing.T) {
-			_, err := part(t.Context(), cfg, database{pool, "events"})
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			_, err := part(ctx, cfg, database{pool, "events"})
 			require.ErrorContains(t, err, "failed to connect")
 			assert.Equal(t, 1, strings.Count(err.Error(), "failed to connect"), "told once, and not by each goroutine")
 		})

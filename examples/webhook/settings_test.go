@@ -96,13 +96,13 @@ func TestSecondCtrlCEndsTheProgram(t *testing.T) {
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
+	late := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	defer late.Stop()
 	requirePrinted(t, stdout, "attempt 1 to send 100 events: ")
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	requirePrinted(t, stderr, "interrupted: ")
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	killed := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
 	require.ErrorContains(t, cmd.Wait(), "signal: interrupt")
-	killed.Stop()
 }
 
 // requirePrinted reads on until the text has come.
