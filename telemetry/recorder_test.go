@@ -134,3 +134,39 @@ func TestTriggersAreCopied(t *testing.T) {
 	assert.Equal(t, "size", r.triggers[0])
 	assert.Empty(t, names[:2][1], "nothing is written behind it")
 }
+
+// A recorder stays with its MeterProvider for good, so it makes no attribute sets for
+// failures that never happen.
+func TestAttributeSetsAreMadeWhenTheyAreNeeded(t *testing.T) {
+	r := newRecorder(t, Config{})
+	made := func() (n int) {
+		for i := range r.histograms.byBoth {
+			for c := range r.histograms.byBoth[i] {
+				if r.histograms.byBoth[i][c].made.Load() != nil {
+					n++
+				}
+			}
+		}
+		for c := range r.histograms.byClass {
+			if r.histograms.byClass[c].made.Load() != nil {
+				n++
+			}
+		}
+		for i := range r.gauges.byOutcome {
+			for c := range r.gauges.byOutcome[i] {
+				if r.gauges.byOutcome[i][c].made.Load() != nil {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	assert.Zero(t, made())
+	for range 2 {
+		r.byClass(ClassPanic)
+		r.byBoth(1, ClassNone)
+		r.gauges.outcome(Dropped, ClassExhausted)
+		assert.Equal(t, 3, made())
+	}
+	assert.Same(t, &r.byClass(ClassPanic)[0], &r.byClass(ClassPanic)[0], "once")
+}
