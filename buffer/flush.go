@@ -34,9 +34,13 @@ func (b *Buffer[T]) Flush(ctx context.Context) error {
 //
 // There is one Result for each partition. The error joins the failures in them,
 // the end of ctx, and ErrClosed; at the end of ctx the results tell what is known
-// by then, and why the rest is not: the newest failure of an attempt. There are no results where nothing was begun: with a ctx that has
-// ended already, after Shutdown was called (ErrClosed), and with the ctx of the
-// buffer's own Flusher (ErrReentrant).
+// by then, and why the rest is not: the newest failure of an attempt. There are no
+// results where nothing was begun: with a ctx that has ended already, after
+// Shutdown was called (ErrClosed), and with the ctx of the buffer's own Flusher
+// (ErrReentrant).
+//
+// A Flusher of another buffer may return the error: errors.Is and errors.As find
+// everything in it, and it says nothing of that buffer's items.
 func (b *Buffer[T]) SyncFlush(ctx context.Context) ([]flusher.Result, error) {
 	if b.reentrant(ctx) {
 		return nil, ErrReentrant

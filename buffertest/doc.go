@@ -37,9 +37,9 @@
 //
 // # Whether anything is lost
 //
-// [Check] holds a snapshot of a buffer or an aggregate against the conservation law, and [CheckSettled] says besides that everything has its
-// outcome. Call Check as often as you like, also while others insert: the law
-// holds at every moment.
+// [Check] holds a snapshot of a buffer or an aggregate against the conservation
+// law, and [CheckSettled] says besides that everything has its outcome. Call Check
+// as often as you like, also while others insert: the law holds at every moment.
 //
 // # In virtual time
 //
