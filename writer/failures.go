@@ -175,6 +175,16 @@ func (e *leftError) Error() string {
 	return fmt.Sprintf("writer: Stop left %d Writes unwritten, and %d in doubt: %v", e.unwritten, e.inDoubt, e.Err)
 }
 
+// behindError is that somebody has not returned in time when a Stop's context, whose
+// end is the cause, was over.
+type behindError struct{ cause error }
+
+func (e *behindError) Error() string {
+	return fmt.Sprintf("writer: Stop left an output, a callback or a dead letter behind that has not returned: %v; %v", e.cause, ErrRunning)
+}
+
+func (e *behindError) Unwrap() []error { return []error{e.cause, ErrRunning} }
+
 // callbackError is an error of a callback.
 type callbackError struct {
 	callback Periodic

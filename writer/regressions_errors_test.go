@@ -270,6 +270,24 @@ func TestTheTextOfAnErrorIsNotAskedFor(t *testing.T) {
 	}
 }
 
+func TestTheTextOfAStopsCauseIsNotAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		w := open(t, newTape(t, stuck(gate)), config())
+		write(t, w, "a")
+		go func() { _ = w.Sync() }()
+		synctest.Wait()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(bottomless{})
+		for range 2 {
+			err := w.Stop(ctx)
+			require.ErrorIs(t, err, writer.ErrRunning)
+			require.ErrorIs(t, err, bottomless{})
+		}
+		close(gate)
+	})
+}
+
 // closedUp has the error in it, but not its text.
 type closedUp struct{ err error }
 

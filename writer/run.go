@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -164,7 +163,7 @@ func (r *run) conclude(left error) error {
 	select {
 	case <-r.ended:
 	default:
-		err := fmt.Errorf("writer: Stop left an output or a callback behind that has not returned: %w; %w", r.cause, ErrRunning)
+		err := &behindError{r.cause}
 		r.failures.told(err)
 		errs = append(errs, err)
 	}

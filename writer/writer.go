@@ -17,7 +17,7 @@ var (
 	ErrNotRunning = errors.New("writer: not running: Stop was called; call Start first")
 	// ErrRunning is the answer of Start where the Writer runs, or something of it
 	// still does that a Stop has left behind.
-	ErrRunning = errors.New("writer: running: Start needs a Writer whose output and callbacks have all returned")
+	ErrRunning = errors.New("writer: running: Start needs a Writer whose output, callbacks and DeadLetter have all returned")
 )
 
 // Writer is an io.Writer for many goroutines over one output, which is called by
