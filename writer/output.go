@@ -34,14 +34,26 @@ type turn chan struct{}
 func (t turn) take(ctx context.Context) error {
 	select {
 	case t <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	default: // the long way alone needs a larger stack than a new goroutine has
+		if !t.wait(ctx) {
+			return context.Cause(ctx)
+		}
 	}
 	if ctx.Err() != nil { // both, and the other was picked
 		t.give()
 		return context.Cause(ctx)
 	}
 	return nil
+}
+
+// wait is take where somebody has the turn. It tells whether it was got.
+func (t turn) wait(ctx context.Context) bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // give gives the turn back.
