@@ -50,11 +50,14 @@ func (p *Partition[T]) start(ctx context.Context, b *batch[T], c *content[T], no
 		to = p.cfg.DeadLetter
 	}
 	ctx = b.flush.Context(ctx)
-	if p.cfg.FlushTimeout > 0 {
+	switch {
+	case p.cfg.FlushTimeout > 0:
 		ctx, a.cancel = context.WithTimeoutCause(ctx, p.cfg.FlushTimeout, flusher.ErrTimeout)
 		deadline, _ := ctx.Deadline() // later than now and FlushTimeout, by what this step has taken
 		a.giveUpAt = deadline.Add(p.cfg.FlushGrace)
-	} else {
+	case c.items == nil: // FlushPage has the context of all
+		a.cancel = func() {}
+	default:
 		ctx, a.cancel = context.WithCancel(ctx)
 	}
 	a.view = flusher.Batch[T]{
