@@ -140,6 +140,7 @@ func (p *Partition[T]) dispatch(ctx context.Context, now time.Time) {
 			p.resume(ctx, b, c, now)
 		}
 	}
+	traced := p.cfg.Recorder.Tracing()
 	for _, b := range p.launched {
 		b.started = now
 		b.first = content[T]{size: b.size, id: p.newID()}
@@ -153,6 +154,12 @@ func (p *Partition[T]) dispatch(ctx context.Context, now time.Time) {
 			ID:        b.first.id,
 			Links:     &b.links,
 		})
+		if !traced && p.cfg.Recorder.Tracing() { // its span was the first of an SDK
+			traced = true
+			p.mu.Lock()
+			p.gate()
+			p.mu.Unlock()
+		}
 		p.cfg.Recorder.Batch(uint8(b.trigger), b.size, max(now.Sub(b.oldest), 0)) // an item may be newer than this step
 		p.start(ctx, b, &b.first, now)
 	}

@@ -17,29 +17,35 @@ type PageFlusher interface {
 	// FlushPage is the first attempt over a batch, in place of the Flusher's
 	// Flush: the same with another view of the items. They stand one behind the
 	// other in page, and end at ends; both are read-only, and valid until it
-	// returns.
+	// returns. Where there is no FlushTimeout, ctx does not end when it returns.
 	FlushPage(ctx context.Context, page []byte, ends []int) error
 }
 
 // firstPage is how large a page is at first, where MaxBytes is more.
 const firstPage = 64 << 10
 
-// AppendBytes is Append for a partition with Pages. It takes what goes into the
-// page as it is, and does not fill it.
-func (p *Partition[T]) AppendBytes(bytes []byte) bool {
-	p.mu.Lock()
-	n, at := len(p.fill.ends), len(p.fill.page)
-	end := at + len(bytes)
-	if uint(n-1) < p.fill.last && n < cap(p.fill.ends) && end < cap(p.fill.page) {
-		p.fill.page = p.fill.page[:end]
-		p.fill.ends = p.fill.ends[:n+1]
-		p.fill.ends[n] = end
-		copy(p.fill.page[at:end], bytes)
-		p.mu.Unlock()
-		return true
+// Lock, Reserve and Unlock are Append for a partition with Pages, in pieces so
+// small that the compiler puts them into their caller: to call Append would take
+// longer than to copy a short item.
+func (p *Partition[T]) Lock() { p.mu.Lock() }
+
+// Unlock ends what Lock began.
+func (p *Partition[T]) Unlock() { p.mu.Unlock() }
+
+// Reserve accepts an item of n bytes, which the caller writes into what it
+// returns before it unlocks. It is nil, and nothing was accepted, where the item
+// does not go into the page as it is, or fills it: Accept has the answer. It
+// requires Lock, and n above 0.
+func (p *Partition[T]) Reserve(n int) []byte {
+	fill := &p.fill
+	items, at := len(fill.ends), len(fill.page)
+	end := at + n
+	if uint(items-1) >= fill.last || items >= cap(fill.ends) || end >= cap(fill.page) {
+		return nil
 	}
-	p.mu.Unlock()
-	return false
+	fill.page, fill.ends = fill.page[:end], fill.ends[:items+1]
+	fill.ends[items] = end
+	return fill.page[at:end]
 }
 
 // write appends items to the page. It requires that mu is held, and that there is

@@ -6,11 +6,14 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/go-databuffer/databuffer/buffer"
 	"github.com/go-databuffer/databuffer/writer"
@@ -99,3 +102,61 @@ func TestWritesAreTraced(t *testing.T) {
 	require.Len(t, flushes, 1)
 	assert.Len(t, flushes[0].Links(), 100)
 }
+
+// A late tracer does nothing until an SDK is installed.
+type lateTracer struct {
+	noop.Tracer
+	installed atomic.Bool
+	sdk       trace.Tracer
+}
+
+func (l *lateTracer) Start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+	if l.installed.Load() {
+		return l.sdk.Start(ctx, name, options...)
+	}
+	return l.Tracer.Start(ctx, name, options...)
+}
+
+type lateTracers struct {
+	noop.TracerProvider
+	tracer *lateTracer
+}
+
+func (l lateTracers) Tracer(string, ...trace.TracerOption) trace.Tracer { return l.tracer }
+
+// A Writer sees an SDK that is installed later from the next flush on: as soon as
+// that has begun, every Write has a span.
+func TestAWriterSeesAnSDKInstalledLater(t *testing.T) {
+	s := newSDK()
+	tracer := &lateTracer{sdk: s.tracers.Tracer("late")}
+	writing, proceed := make(chan struct{}), make(chan struct{})
+	w, err := writer.New(output(func(p []byte) (int, error) {
+		writing <- struct{}{}
+		<-proceed
+		return len(p), nil
+	}), buffer.Config[[]byte]{Name: bufferName, FlushInterval: -1, MaxBytes: 200, TracerProvider: lateTracers{tracer: tracer}, MeterProvider: s.meters})
+	require.NoError(t, err)
+	write := func(n int) {
+		for range n {
+			_, err := fmt.Fprint(w, "12345")
+			require.NoError(t, err)
+		}
+	}
+	write(20)
+	tracer.installed.Store(true)
+	write(20)
+	<-writing
+	assert.Empty(t, s.ended("insert"), "it is not known yet")
+	write(30)
+	assert.Len(t, s.ended("insert"), 30, "the flush has found out, and is not over")
+	close(proceed)
+	go func() { <-writing }()
+	require.NoError(t, w.Close())
+	require.Len(t, s.ended("flush"), 2)
+	assert.Equal(t, contexts(s.ended("insert")), links(s.ended("flush")[1]))
+}
+
+// output is an io.Writer.
+type output func([]byte) (int, error)
+
+func (o output) Write(p []byte) (int, error) { return o(p) }

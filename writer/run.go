@@ -19,20 +19,17 @@ const grace = time.Second
 // run is a Writer from a Start to the next: a buffer of one partition, and the
 // callbacks. What is not fixed by its beginning has its own synchronisation.
 type run struct {
-	// Read by every Write.
 	partition *partition.Partition[[]byte]
-	tracing   *atomic.Bool
-
-	buffer   *buffer.Buffer[[]byte]
-	turn     turn // at the output
-	letters  turn // at the DeadLetter
-	failures *failures
-	tally    *tally // of this run; protected by the mu of failures
-	inside   *inside
-	began    time.Time
-	cancel   context.CancelCauseFunc // of the callbacks' ctx
-	waiting  atomic.Int64            // bytes of Writes that may have to wait for room
-	stopping atomic.Bool
+	buffer    *buffer.Buffer[[]byte]
+	turn      turn // at the output
+	letters   turn // at the DeadLetter
+	failures  *failures
+	tally     *tally // of this run; protected by the mu of failures
+	inside    *inside
+	began     time.Time
+	cancel    context.CancelCauseFunc // of the callbacks' ctx
+	waiting   atomic.Int64            // bytes of Writes that may have to wait for room
+	stopping  atomic.Bool
 
 	serials, besides sync.WaitGroup // of Every and of Beside
 
@@ -55,10 +52,9 @@ type inside struct{ _ byte }
 // begin makes a run over a buffer that has just begun, with the turn of that
 // buffer's output.
 func (w *Writer) begin(b *buffer.Buffer[[]byte]) *run {
-	partitions, tracing := b.Inside()
+	partitions, _ := b.Inside()
 	r := &run{
 		partition: partitions[0],
-		tracing:   tracing,
 		buffer:    b,
 		turn:      w.turn,
 		letters:   w.letters,

@@ -108,10 +108,16 @@ func (w *Writer) shape(p *partition.Config[[]byte]) {
 // Stop, buffer.ErrClosed after Close, buffer.ErrFull with Overflow Reject. An
 // empty p is nothing to accept.
 func (w *Writer) Write(p []byte) (int, error) {
-	// All that most Writes do.
 	r := w.run.Load()
-	if len(p) > 0 && !r.tracing.Load() && r.partition.AppendBytes(p) {
-		return len(p), nil
+	if len(p) > 0 {
+		// All that most Writes do.
+		r.partition.Lock()
+		if room := r.partition.Reserve(len(p)); room != nil {
+			copy(room, p)
+			r.partition.Unlock()
+			return len(p), nil
+		}
+		r.partition.Unlock()
 	}
 	return w.insert(r, p)
 }
