@@ -42,7 +42,8 @@ type Aggregator[K comparable, V any] struct {
 // of a key is stored as it is. It is called by Add, under the lock of the key's
 // partition, so that it needs no atomics and no lock of its own, and what it does
 // holds up whoever adds to that partition: it must not block, and must not call
-// the Aggregator. It may keep value, and what that points to.
+// the Aggregator. It may keep value, and what that points to, but
+// not stored, which is used again.
 func New[K comparable, V any](merge func(stored *V, value V), cfg Config[K, V]) (*Aggregator[K, V], error) {
 	if err := check(merge, cfg); err != nil {
 		return nil, err

@@ -82,8 +82,8 @@ func Example_struct() {
 
 // flusher.Chan hands the entries to whoever ranges over a channel. While nobody
 // does, the channel fills, and then the Aggregator: new keys wait, and nothing is
-// lost. The channel is closed after Shutdown, which blocks until the last entry
-// is sent.
+// lost. Without a FlushTimeout, whoever pauses is waited for. The channel is closed
+// after Shutdown, which blocks until the last entry is sent.
 func Example_channel() {
 	ctx := context.Background()
 	out := make(chan aggregate.Entry[string, int], 1)
@@ -94,6 +94,7 @@ func Example_channel() {
 			Flusher:       flusher.Chan(out),
 			MaxSize:       2, // keys
 			FlushInterval: time.Second,
+			FlushTimeout:  -1, // none
 		})
 	if err != nil {
 		log.Fatal(err)

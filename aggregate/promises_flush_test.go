@@ -160,6 +160,33 @@ func TestPromiseAFullChannelIsBackpressure(t *testing.T) {
 	})
 }
 
+// Without a FlushTimeout a receiver that pauses is waited for, and nothing of it
+// goes to the dead letter.
+func TestPromiseAChannelWithoutATimeoutIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := make(chan entry)
+		cfg := config[string, int](flusher.Chan(out))
+		cfg.FlushTimeout, cfg.Retry.MaxAttempts = -1, 1
+		cfg.DeadLetter = flusher.Items(func(context.Context, []entry) error {
+			assert.Fail(t, "an entry was given up")
+			return nil
+		})
+		a := open(t, sum, cfg)
+		for i := range 20 {
+			require.NoError(t, a.Add(t.Context(), strconv.Itoa(i%2), 1))
+		}
+		require.NoError(t, a.Flush(t.Context()))
+		var total uint64
+		for range 2 {
+			time.Sleep(24 * time.Hour)
+			total += (<-out).Count
+		}
+		assert.EqualValues(t, 20, total)
+		require.NoError(t, a.Shutdown(t.Context()))
+		assert.Equal(t, 2, lawful(t, a).Delivered)
+	})
+}
+
 // A struct of several fields needs no atomics: merge runs under a lock.
 func TestPromiseAStructIsMergedAsAWhole(t *testing.T) {
 	type stats struct{ n, sum, least, most int }

@@ -3,6 +3,9 @@
 // It is made for batching database writes, events, logs, metrics and API calls
 // within a process, without losing anything that it accepted.
 //
+// Package aggregate merges items by key on the way, and package writer takes bytes
+// for an io.Writer; both run on this one.
+//
 // # A buffer's life
 //
 // New checks the settings and starts one goroutine for each partition. Insert and

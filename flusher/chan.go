@@ -16,6 +16,11 @@ import (
 // others do not come again. The context is looked at before every item, so that
 // with a context that is done nothing is sent, even where out has room.
 //
+// A receiver that takes longer over a batch than Config.FlushTimeout costs
+// attempts and backoffs, though nothing is wrong with it; and with a DeadLetter or
+// a Retry.MaxAttempts, what it has not taken by then is given up. With a
+// FlushTimeout of -1 it is waited for instead, and Shutdown still ends the wait.
+//
 // Chan never closes out. Who closes it while the buffer still flushes makes
 // Flush panic, which fails the batch: shut the buffer down first. A nil out
 // gives a nil Func, which buffer.New rejects.

@@ -36,7 +36,8 @@
 // more once an attempt over its batch has failed.
 //
 // What is not written yet is lost when the process is killed: up to FlushInterval and
-// FlushJitter of it, which are 10 s and 2 s unless you say otherwise.
+// FlushJitter of it while the output keeps up, which are 10 s and 2 s unless you say
+// otherwise, and else all that it holds.
 //
 // # When the output fails
 //
