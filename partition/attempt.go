@@ -127,8 +127,18 @@ func (p *Partition[T]) report(ctx context.Context, a *attempt[T]) {
 // hand gives an attempt that is over to run.
 func (p *Partition[T]) hand(a *attempt[T]) {
 	p.behind.Add(1)
-	p.returns.add(a)
+	if !p.returns.add(a) {
+		p.outlived(a)
+	}
 	p.signal()
+}
+
+// outlived is the end of an attempt that run did not wait for any more. It changes
+// nothing, but a Witness wants to know of it.
+func (p *Partition[T]) outlived(a *attempt[T]) {
+	if a.err != nil && !a.skipped && p.cfg.Witness != nil {
+		p.cfg.Witness.Failed(a.err)
+	}
 }
 
 // returns are attempts that have ended. They have a lock of their own: the
@@ -141,19 +151,24 @@ type returns[T any] struct {
 	taken []*attempt[T] // owned by run: the slice that attempts had before
 }
 
-func (r *returns[T]) add(a *attempt[T]) {
+// add tells whether somebody will take the attempt.
+func (r *returns[T]) add(a *attempt[T]) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.over {
 		r.attempts = append(r.attempts, a)
 	}
+	return !r.over
 }
 
-// end lets go of all attempts: run, which has ended, takes in no more.
-func (r *returns[T]) end() {
+// end lets go of all attempts, and returns those that run, which has ended, did not
+// take in.
+func (r *returns[T]) end() []*attempt[T] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	left := r.attempts
 	r.attempts, r.over = nil, true
+	return left
 }
 
 // take returns what has been added since the last call. The caller clears it

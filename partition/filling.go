@@ -17,8 +17,8 @@ type filling[T any] struct {
 	// (n-1 wraps to the largest uint), the one that fills the batch, and those
 	// that come to a full batch all go the slow way; so does every item that
 	// comes to a closed partition, where the batch stays empty. It is 0, and the
-	// fast path closed, while a filled batch waits for a slot, and once an SDK wants
-	// the spans of inserts.
+	// fast path closed, while a filled batch waits for a slot, and with Pages once an
+	// SDK wants the spans of inserts; without, that is the buffer's to look at.
 	last  uint
 	items []T
 	page  []byte // with Pages, in place of items: their bytes
@@ -183,10 +183,10 @@ func (p *Partition[T]) renew() {
 
 // gate opens the fast path, or closes it while a filled batch waits for a slot:
 // the partition is full then, though the next batch may be begun. It requires
-// that mu is held, and follows whatever changes slots, and that an SDK appears.
+// that mu is held, and follows whatever changes slots, and the first span of an SDK.
 func (p *Partition[T]) gate() {
 	p.fill.last = 0
-	if p.slots() >= 0 && !p.cfg.Recorder.Tracing() {
+	if p.slots() >= 0 && (p.cfg.Pages == nil || !p.cfg.Recorder.Tracing()) {
 		p.fill.last = uint(max(p.fill.threshold-2, 0))
 	}
 }

@@ -19,7 +19,9 @@ func (p *Partition[T]) run(ctx context.Context) {
 	for !p.step(ctx, time.Now()) {
 		<-p.wake
 	}
-	p.returns.end()
+	for _, a := range p.returns.end() {
+		p.outlived(a)
+	}
 	p.abandoned = nil
 }
 

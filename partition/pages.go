@@ -39,10 +39,10 @@ func (p *Partition[T]) Unlock() { p.mu.Unlock() }
 func (p *Partition[T]) Reserve(n int) []byte {
 	fill := &p.fill
 	items, at := len(fill.ends), len(fill.page)
-	end := at + n
-	if uint(items-1) >= fill.last || items >= cap(fill.ends) || end >= cap(fill.page) {
+	if uint(items-1) >= fill.last || items >= cap(fill.ends) || n >= cap(fill.page)-at {
 		return nil
 	}
+	end := at + n
 	fill.page, fill.ends = fill.page[:end], fill.ends[:items+1]
 	fill.ends[items] = end
 	return fill.page[at:end]

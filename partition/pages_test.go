@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -119,6 +120,11 @@ func TestAPageGrowsUpToMaxBytes(t *testing.T) {
 	assert.Len(t, p.fill.page, 199_999)
 	p.mu.Unlock()
 	assert.False(t, reserved(p, []byte("y")), "the one that fills it wakes run")
+	func() {
+		p.Lock()
+		defer p.Unlock()
+		assert.Nil(t, p.Reserve(math.MaxInt), "no sum of sizes wraps")
+	}()
 
 	small := paged(t, 10, taken, nil)
 	put(t, small, "x")

@@ -25,7 +25,7 @@ type Store[T any] interface {
 // A Witness wants to know what fails, beyond what is counted and logged.
 type Witness interface {
 	// Failed tells of an attempt that failed. The partition's goroutine calls it,
-	// without the lock.
+	// without the lock, or that of an attempt which has outlived it.
 	Failed(err error)
 	// Lost tells of items that were dropped, or taken by the dead letter, before
 	// anybody who waits for their outcome knows of it. It is called under the

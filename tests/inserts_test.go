@@ -272,3 +272,16 @@ func TestTheSpanOfAnInsertWhoseGoroutineEnds(t *testing.T) {
 	}
 	assert.Len(t, s.ended("insert"), len(s.spans.Started()))
 }
+
+// An insert that nobody samples is appended the short way, beside its span.
+func TestInsertsThatNobodySamplesGoTheShortWay(t *testing.T) {
+	s := newSDK(neverSampled())
+	cfg := s.config(answers(nil))
+	cfg.MaxSize = 100
+	buf := open(t, cfg)
+	insert(t, buf, 1, 2, 3, 4, 5)
+	partitions, _ := buf.Inside()
+	item := 6
+	assert.True(t, partitions[0].Append(&item))
+	shutdown(t, buf)
+}

@@ -55,8 +55,12 @@ var errRestarted = fmt.Errorf("%w: somebody else has started it", ErrRunning)
 
 // Restart is Stop, where the Writer runs, and Start. Writes in between are
 // refused. Its error joins those of both: what was not written does not keep it
-// from starting, what is left behind does.
+// from starting, what is left behind does. After Close it is buffer.ErrClosed, and
+// does not cut that short.
 func (w *Writer) Restart(ctx context.Context) error {
+	if w.closed.Load() && ctx.Value(w.inside) == nil {
+		return buffer.ErrClosed
+	}
 	r := w.run.Load()
 	var stopped error
 	if !r.over() {

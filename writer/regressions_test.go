@@ -2,6 +2,7 @@ package writer_test
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-databuffer/databuffer/buffer"
+	"github.com/go-databuffer/databuffer/flusher"
 	"github.com/go-databuffer/databuffer/writer"
 )
 
@@ -60,5 +63,70 @@ func TestTheLastCallsOfEveryAreTheLast(t *testing.T) {
 				return
 			}
 		}
+	})
+}
+
+// What an output or a dead letter that a Stop has left behind does in the end is in
+// Errors, as what a callback does.
+func TestErrorsHasWhatIsLeftBehindByStop(t *testing.T) {
+	for name, answer := range map[string]reply{
+		"panic":       panics,
+		"error":       fails(errors.New("late disk")),
+		"short write": takes(1, nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				letGo := make(chan struct{})
+				w := open(t, newTape(t, func(p []byte) (int, error) {
+					<-letGo
+					return answer(p)
+				}), config())
+				write(t, w, "aaa")
+				require.ErrorIs(t, w.Stop(within(t, time.Second)), writer.ErrRunning)
+				before := len(w.Errors())
+				close(letGo)
+				synctest.Wait()
+				require.NoError(t, w.Start())
+				require.Len(t, w.Errors(), before+1)
+				assert.NotContains(t, w.LastError().Error(), "Stop left")
+			})
+		})
+	}
+	t.Run("dead letter", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			letGo := make(chan struct{})
+			cfg := config()
+			cfg.DeadLetter = flusher.Func[[]byte](func(context.Context, flusher.Batch[[]byte]) error {
+				<-letGo
+				panic("late")
+			})
+			w := open(t, newTape(t, fails(flusher.Permanent(errors.New("disk")))), cfg)
+			write(t, w, "aaa")
+			require.ErrorIs(t, w.Stop(within(t, time.Second)), writer.ErrRunning)
+			close(letGo)
+			synctest.Wait()
+			var late *flusher.PanicError
+			require.ErrorAs(t, w.LastError(), &late)
+		})
+	})
+}
+
+// A Restart that comes after Close has no say in how long that waits.
+func TestRestartDoesNotCutACloseShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		letGo := make(chan struct{})
+		out := newTape(t, stuck(letGo))
+		cfg := config()
+		cfg.MaxBytes = 4
+		w := open(t, out, cfg)
+		write(t, w, "aaaa", "bbb")
+		closed := make(chan error, 1)
+		go func() { closed <- w.Close() }()
+		synctest.Wait()
+		require.Equal(t, buffer.ErrClosed, w.Restart(within(t, time.Second)))
+		time.Sleep(time.Minute)
+		close(letGo)
+		require.NoError(t, <-closed)
+		assert.Equal(t, "aaaabbb", out.String())
 	})
 }
