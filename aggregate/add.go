@@ -26,10 +26,11 @@ import (
 //     keeps what merge left in it, and its Count; or where key holds a value that
 //     cannot be compared, such as a slice in an interface
 func (a *Aggregator[K, V]) Add(ctx context.Context, key K, value V) error {
-	i := a.route(key)
+	h := hash(key)
+	i := a.route(h)
 	entry := Entry[K, V]{Key: key, Value: value, Count: 1}
 	if !a.tracing.Load() && ctx.Err() == nil {
-		accepted, err := a.partitions[i].Merge(entry)
+		accepted, err := a.partitions[i].Merge(entry, h)
 		if accepted {
 			return nil
 		}
@@ -41,19 +42,15 @@ func (a *Aggregator[K, V]) Add(ctx context.Context, key K, value V) error {
 	return a.producers[i].Insert(ctx, entry)
 }
 
-// route is the index of the key's partition: the high bits of the product with
-// their number, which are as even as the hash. Where there is one partition
-// nothing is hashed but for the look-up.
-func (a *Aggregator[K, V]) route(key K) int {
-	if len(a.partitions) == 1 {
-		return 0
-	}
-	i, _ := bits.Mul64(a.hash(key), uint64(len(a.partitions)))
+// route is the index of the partition of a key with this hash: the high bits of
+// the product with their number, which are as even as the hash.
+func (a *Aggregator[K, V]) route(hash uint64) int {
+	i, _ := bits.Mul64(hash, uint64(len(a.partitions)))
 	return int(i)
 }
 
-// hash hashes a key. One that cannot be is 0: the look-up in its partition will
-// say so.
+// hash hashes a key. One that cannot be is 0: the look-up in its partition hashes
+// it once more, and says so.
 func hash[K comparable](key K) (h uint64) {
 	defer func() { _ = recover() }()
 	return buffer.Hash(key)

@@ -26,7 +26,6 @@ type Config[K comparable, V any] = buffer.Config[Entry[K, V]]
 // from any goroutine.
 type Aggregator[K comparable, V any] struct {
 	// Fixed by New.
-	hash       func(K) uint64
 	partitions []*partition.Partition[Entry[K, V]]
 	tracing    *atomic.Bool // the buffer's: an SDK wants spans
 	stores     []*store[K, V]
@@ -48,7 +47,7 @@ func New[K comparable, V any](merge func(stored *V, value V), cfg Config[K, V]) 
 	if err := check(merge, cfg); err != nil {
 		return nil, err
 	}
-	a := &Aggregator[K, V]{hash: hash[K]}
+	a := &Aggregator[K, V]{}
 	b, err := buffer.NewStored(cfg, func(p *partition.Config[Entry[K, V]]) {
 		s := newStore[K](merge)
 		a.stores = append(a.stores, s) // in the order of the partitions

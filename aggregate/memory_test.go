@@ -46,7 +46,7 @@ func TestAMillionKeysStayWithinTheBound(t *testing.T) {
 		}
 	}
 	assert.LessOrEqual(t, most, partitions*size*2)
-	// An entry is 32 bytes, its key 64 and its place in the index some 50; two
+	// An entry is 32 bytes, its key 64 and its place in the index 16 to 32; two
 	// batches of each partition are held.
 	assert.Less(t, heap()-before, int64(partitions*size*2*200))
 	require.NoError(t, a.Shutdown(context.Background()))
@@ -73,10 +73,10 @@ func TestTheIndexShrinks(t *testing.T) {
 	large := heap()
 	flush(10)
 	flush(10)
-	assert.Greater(t, large-heap(), int64(many*16), "the index had at least a key and an int for each")
+	assert.Greater(t, large-heap(), int64(many*16), "the index had at least two slots for each")
 }
 
-// Keys are let go of with their batch, though the map stays.
+// Keys are let go of with their batch, though the index stays.
 func TestKeysAreLetGoOf(t *testing.T) {
 	cfg := config[string, int](flusher.Items(func(context.Context, []entry) error { return nil }))
 	cfg.MaxSize = 100

@@ -14,13 +14,14 @@ import "iter"
 // The value is a copy. What it points to, if it does, is not: merge may be at
 // work on that.
 func (a *Aggregator[K, V]) Get(key K) (value V, ok bool) {
-	at := a.route(key)
+	h := hash(key)
+	at := a.route(h)
 	s := a.stores[at]
 	filling := true
 	a.partitions[at].Look(func(entries []Entry[K, V]) (more bool) {
 		var i int
 		if filling {
-			i, ok = s.find(key)
+			i, ok = s.index.find(entries, key, h)
 			filling = false
 		} else {
 			// No index is kept for these: they are hardly ever there, and not for long.

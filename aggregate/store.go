@@ -12,24 +12,26 @@ import (
 // partition.Store of one partition, whose lock protects it.
 type store[K comparable, V any] struct {
 	merge func(stored *V, value V)
-	index map[K]int // of the key's entry in the batch being filled
-	room  int       // keys that index has had at once, about
+	index index[K, V]
 }
 
 func newStore[K comparable, V any](merge func(stored *V, value V)) *store[K, V] {
-	return &store[K, V]{merge: merge, index: make(map[K]int)}
+	return &store[K, V]{merge: merge, index: newIndex[K, V](0)}
 }
 
 // Merge merges an entry into the one of the same key. A panic refuses it: that
 // of merge, and that of a key which cannot be compared.
-func (s *store[K, V]) Merge(filling []Entry[K, V], item Entry[K, V]) (merged bool, err error) {
+func (s *store[K, V]) Merge(filling []Entry[K, V], item Entry[K, V], hash uint64) (merged bool, err error) {
 	i, found := 0, false
 	defer func() {
 		if value := recover(); value != nil {
 			merged, err = false, refusal(found, value)
 		}
 	}()
-	if i, found = s.index[item.Key]; !found {
+	if hash == 0 {
+		hash = buffer.Hash(item.Key)
+	}
+	if i, found = s.index.find(filling, item.Key, hash); !found {
 		return false, nil
 	}
 	s.merge(&filling[i].Value, item.Value)
@@ -61,25 +63,12 @@ func (e *panicError) Error() string {
 func (e *panicError) Unwrap() error { return e.panic }
 
 // Keep notes where an entry will be.
-func (s *store[K, V]) Keep(index int, item Entry[K, V]) { s.index[item.Key] = index }
-
-// Sealed forgets all keys. A map that is cleared keeps its size, so that filling
-// it again costs little; but clearing takes as long as it is large, and so one
-// that has become much too large makes place for a new one.
-func (s *store[K, V]) Sealed() {
-	const tooLarge, small = 8, 1000
-	n := len(s.index)
-	s.room = max(s.room, n)
-	if s.room > small && s.room/tooLarge > n {
-		s.index, s.room = make(map[K]int, n), n
-		return
+func (s *store[K, V]) Keep(index int, item Entry[K, V], hash uint64) {
+	if hash == 0 {
+		hash = buffer.Hash(item.Key)
 	}
-	clear(s.index) // of NaNs too, which delete would not find
+	s.index.add(index, hash)
 }
 
-// find looks a key up. One that cannot be compared is not there.
-func (s *store[K, V]) find(key K) (i int, ok bool) {
-	defer func() { _ = recover() }()
-	i, ok = s.index[key]
-	return i, ok
-}
+// Sealed forgets all keys.
+func (s *store[K, V]) Sealed() { s.index.reset() }

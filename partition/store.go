@@ -13,10 +13,11 @@ import (
 type Store[T any] interface {
 	// Merge merges an item into one of the batch being filled, and tells whether
 	// it did. It comes before the question of room, since it takes none. An error
-	// refuses the item.
-	Merge(filling []T, item T) (merged bool, err error)
+	// refuses the item. The hash is what Partition.Merge was given, and 0 for an
+	// item that comes by Accept.
+	Merge(filling []T, item T, hash uint64) (merged bool, err error)
 	// Keep tells that an item was not merged, and is held at this index of the batch.
-	Keep(index int, item T)
+	Keep(index int, item T, hash uint64)
 	// Sealed tells that the batch being filled was closed: the next begins at
 	// index 0.
 	Sealed()
@@ -48,16 +49,17 @@ func (e *Progress) Unwrap() error { return e.Err }
 // Merge has the Store merge an item if it can, and is else Append by way of the
 // Store. It is the fast path of a partition with a Store, for items that
 // come without a size and without a link; where it reports false and no error,
-// Accept has the answer. An error refuses the item.
-func (p *Partition[T]) Merge(item T) (accepted bool, err error) {
+// Accept has the answer. An error refuses the item. The hash is the Store's, of
+// whatever it merges by.
+func (p *Partition[T]) Merge(item T, hash uint64) (accepted bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock() // also where the user's code ends the goroutine
-	if accepted, err = p.cfg.Store.Merge(p.fill.items, item); accepted || err != nil {
+	if accepted, err = p.cfg.Store.Merge(p.fill.items, item, hash); accepted || err != nil {
 		return accepted, err
 	}
 	if n := len(p.fill.items); uint(n-1) < p.fill.last {
 		p.fill.items = append(p.fill.items, item)
-		p.cfg.Store.Keep(n, item)
+		p.cfg.Store.Keep(n, item, hash)
 		return true, nil
 	}
 	return false, nil
@@ -80,7 +82,7 @@ func (p *Partition[T]) mergeOne(item T, link trace.SpanContext) (merged bool, er
 			p.mu.Unlock()
 		}
 	}()
-	merged, err = p.cfg.Store.Merge(p.fill.items, item)
+	merged, err = p.cfg.Store.Merge(p.fill.items, item, 0)
 	returned = true
 	if merged {
 		p.fill.links.Add(link)
@@ -92,6 +94,6 @@ func (p *Partition[T]) mergeOne(item T, link trace.SpanContext) (merged bool, er
 // requires that mu is held.
 func (p *Partition[T]) store(n int) {
 	for i := len(p.fill.items) - n; i < len(p.fill.items); i++ {
-		p.cfg.Store.Keep(i, p.fill.items[i])
+		p.cfg.Store.Keep(i, p.fill.items[i], 0)
 	}
 }
